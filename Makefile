@@ -1,0 +1,51 @@
+# Secateur: `make help` lists what there is. Every target sets up what it needs in .venv, once.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help prune-and-export test lint tui bench demo-models clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+RECIPE ?= recipes/demo.toml
+RESULTS ?= bundles/demo/results.jsonl
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE says (the bundled demo)
+	$(BIN)/secateur run $(RECIPE)
+
+test: $(VENV)/.dev ## all tests that can run on this machine
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tui: $(VENV)/.host ## compare the variants of the last run in the terminal
+	$(BIN)/secateur tui $(RESULTS)
+
+bench: $(VENV)/.host ## time features, command line and agent imports on this machine
+	$(BIN)/python -m benchmarks
+
+demo-models: $(VENV)/.host ## rebuild assets/ from nothing: speak the clips, train both models (resumable)
+	@command -v espeak-ng >/dev/null || ./demo/install-espeak.sh
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m demo
+
+clean: ## remove the environment, builds and bundles (assets stay)
+	rm -rf $(VENV) build bundles dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# A stamp is written only after an install that ended well, so an interrupted one is taken up again.
+$(VENV)/.host: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 2; }
+	@echo "Setting up $(VENV) (once, some minutes) …"
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e '.[host,tui]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.host
+	$(INSTALL) -e '.[host,tui,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measures bundles on the machine they are for, and keeps the numbers."""

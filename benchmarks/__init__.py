@@ -1,0 +1,1 @@
+"""Timings of this machine, by hand: figures for the docs, never assertions in tests."""

@@ -1,0 +1,1 @@
+"""What we know of each device before measuring: one TOML file per device."""

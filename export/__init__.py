@@ -1,0 +1,1 @@
+"""A pruned model out of the workstation: ONNX graphs, bundles, parity."""

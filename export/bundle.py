@@ -1,0 +1,164 @@
+"""Writing a bundle: the graphs, the tokenizer, the checkpoint and the manifest, all or nothing."""
+
+import copy
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export import ctc_graph, whisper_graph
+from export.decoding import ctc_rules, ctc_symbols, speech_choice, whisper_rules
+from export.parity import check_parity
+from prune.checkpoint import Checkpoint
+from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, BundleFile, Manifest, Sparsity
+from speech.errors import BadInput
+from speech.scoring import Score
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """What a family puts into the folder, as paths inside it."""
+
+    graphs: Mapping[str, str]
+    tokenizer: str
+    decoding: Mapping[str, Any]
+    choice: Mapping[str, str]
+
+
+def write_bundle(
+    checkpoint: Checkpoint,
+    folder: Path,
+    *,
+    name: str,
+    method: str,
+    sparsity: Sparsity,
+    score: Score | None,
+    provenance: Mapping[str, Any],
+    parity_clips: Sequence[NDArray[np.float32]],
+    language: str | None = None,
+    task: str | None = None,
+) -> Bundle:
+    """Export a checkpoint into `folder`; the graphs are fp32, whatever the checkpoint is.
+
+    The bundle is written beside its place and moved there once PyTorch and onnxruntime agree on
+    `parity_clips`, so a half-written one never stands there. An older bundle gives way; any other
+    folder with something in it is refused. `language` and `task` are for multilingual Whisper
+    (default: what the checkpoint is set to, else to transcribe English).
+    """
+    folder = folder.absolute()
+    with _written_beside(folder) as place:
+        plain = dataclasses.replace(checkpoint, model=_as_fp32(checkpoint.model))
+        if checkpoint.family == "whisper":
+            parts = _write_whisper(plain, place, language, task)
+        else:
+            parts = _write_ctc(plain, place)
+        checkpoint.save(place / HOST_ONLY)
+        manifest = Manifest(
+            name=name,
+            family=checkpoint.family,
+            architecture=str(plain.model.config.model_type),
+            method=method,
+            sparsity=sparsity,
+            score=score.to_json() if score else None,
+            provenance=provenance,
+            features=_as_json(checkpoint.feature_settings),
+            decoding=parts.decoding,
+            graphs=parts.graphs,
+            tokenizer=parts.tokenizer,
+            files=tuple(BundleFile.of(place, path) for path in _files(place)),
+        )
+        _write_json(manifest.to_json(), place / MANIFEST)
+        check_parity(plain, Bundle.open(place), parity_clips, choice=parts.choice)
+    return Bundle.open(folder)
+
+
+def _write_whisper(
+    plain: Checkpoint, place: Path, language: str | None, task: str | None
+) -> _Parts:
+    graphs = {"encoder": "onnx/encoder.onnx", "decoder": "onnx/decoder.onnx"}
+    choice = speech_choice(plain.model, language, task)
+    rules = whisper_rules(plain.model, choice)
+    whisper_graph.write_encoder(plain.model, place / graphs["encoder"])
+    whisper_graph.write_decoder(plain.model, place / graphs["decoder"])
+    plain.processor.tokenizer.backend_tokenizer.save(str(place / "tokenizer.json"))
+    return _Parts(graphs, "tokenizer.json", rules.to_json(), choice)
+
+
+def _write_ctc(plain: Checkpoint, place: Path) -> _Parts:
+    graphs = {"model": "onnx/model.onnx"}
+    rules = ctc_rules(plain)
+    ctc_graph.write_ctc(plain.model, place / graphs["model"])
+    _write_json(ctc_symbols(plain), place / "vocab.json")
+    return _Parts(graphs, "vocab.json", rules.to_json(), {})
+
+
+def _as_fp32(model: Any) -> Any:
+    """The model itself if it is fp32 on the CPU in evaluation mode, else a copy that is."""
+    ready = all(p.dtype.itemsize == 4 and p.device.type == "cpu" for p in model.parameters())
+    return model if ready and not model.training else copy.deepcopy(model).float().cpu().eval()
+
+
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what JSON can hold: feature extractors also report arrays that follow from the rest."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if value is None or isinstance(value, str | int | float | bool)
+    }
+
+
+def _write_json(data: Mapping[str, Any], path: Path) -> None:
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+@contextmanager
+def _written_beside(folder: Path) -> Iterator[Path]:
+    """A new folder next to `folder` that takes its place at the end, and vanishes on an error."""
+    _refuse_to_replace(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    place = beside / folder.name
+    try:
+        (place / "onnx").mkdir(parents=True)
+        yield place
+        for path in [*place.rglob("*"), place]:
+            _flush_to_disk(path)
+        if folder.exists():
+            folder.rename(beside / "old")
+        place.rename(folder)
+        _flush_to_disk(folder.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise BadInput(f"{folder} is not a folder: choose another place for the bundle.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise BadInput(
+            f"{folder} holds something that is no bundle: choose another place, or clear it first."
+        )
+
+
+def _flush_to_disk(path: Path) -> None:
+    """A rename survives a power cut only together with what was written before it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

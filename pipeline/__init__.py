@@ -1,0 +1,1 @@
+"""From a recipe to bundles and numbers, and the `secateur` command."""

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `secateur`."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""The `secateur` command. Every subcommand is imported only when it is called."""
+
+import difflib
+import importlib
+import sys
+from importlib.metadata import version
+
+import click
+
+#: name -> (module with a click command `command`, help line). Listed here so that `--help` imports
+#: none of them: torch alone would cost seconds.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "eval": ("pipeline.commands.eval", "Word error rate of a checkpoint or a bundle on a corpus."),
+    "prune": ("pipeline.commands.prune", "Prune one checkpoint to one sparsity."),
+    "methods": ("pipeline.commands.methods", "The named pruning methods, one line each."),
+    "run": (
+        "pipeline.commands.run",
+        "Everything a recipe asks for: prune, score, export, measure.",
+    ),
+    "results": ("pipeline.commands.results", "The table of what a run measured."),
+    "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
+    "profiles": (
+        "pipeline.commands.profiles",
+        "The device profiles, and which one this machine is.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], COMMANDS, 1)
+        if args[0] not in COMMANDS and near:
+            ctx.fail(f"No such command {args[0]!r}: did you mean {near[0]}?")
+        try:
+            return super().resolve_command(ctx, args)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"`secateur {args[0]}` needs {error.name}, which is not installed here: "
+                f"pip install 'secateur[host,tui]'."
+            ) from error
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog="Example: secateur eval demo-whisper --corpus demo",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("secateur"), prog_name="secateur")
+def group() -> None:
+    """Cut a speech recogniser down to a small computer, and see what that gains and costs."""
+
+
+def main() -> None:
+    """Run a command; bad input is one sentence on stderr and exit code 2, never a traceback."""
+    from device_profiles.profiles import ProfileError
+    from speech.errors import BadInput
+
+    try:
+        group.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (BadInput, ProfileError) as error:
+        click.echo(f"secateur: {error}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("secateur: stopped; what was finished is kept.", err=True)
+        sys.exit(130)

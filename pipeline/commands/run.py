@@ -1,0 +1,32 @@
+"""`secateur run`: everything a recipe asks for."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from pipeline.progress import bar
+from pipeline.recipe import read_recipe
+
+
+@click.command("run", epilog="Example: secateur run recipes/demo.toml")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the rows of the table as JSON.")
+def command(recipe: Path, as_json: bool) -> None:
+    """Prune, score, export and measure what RECIPE says; what is done already is not done again."""
+    content = read_recipe(recipe)
+
+    from bench.report import show
+    from pipeline.run import run
+
+    outcome = run(content, bar=bar, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in outcome.rows]))
+        return
+    show(outcome.rows)
+    click.echo(
+        f"{outcome.built} bundles built, {outcome.measured} measured; "
+        f"bundles and results.jsonl are in {outcome.results.parent}."
+    )
+    click.echo(f"Look around in them: secateur tui {outcome.results}")

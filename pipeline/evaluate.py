@@ -1,0 +1,113 @@
+"""How well a checkpoint or a bundle understands a corpus."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speech.audio import RATE, Floats
+from speech.corpora import Corpus
+from speech.features import LogMel
+from speech.scoring import Score, score
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    model: str
+    kind: str
+    corpus: str
+    score: Score
+    hypotheses: tuple[str, ...]
+    #: Seconds that the model hears at once; None where any length will do.
+    window_seconds: float | None
+    #: Clips beyond it, which were heard window by window.
+    longer_than_window: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The score's figures at the top, what was scored beside them."""
+        return self.score.to_json() | {
+            "model": self.model,
+            "kind": self.kind,
+            "corpus": self.corpus,
+            "longer_than_window": self.longer_than_window,
+        }
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """Something that turns clips into texts: PyTorch or onnxruntime."""
+
+    kind: str
+    window_seconds: float | None
+    hear: Callable[[Iterable[Floats], Progress | None], list[str]]
+
+
+def evaluate(
+    model: str,
+    corpus: Corpus,
+    *,
+    normalizer: str | None = None,
+    language: str | None = None,
+    revision: str | None = None,
+    device: str = "auto",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """A bundle is heard by onnxruntime alone, as on the device; anything else by PyTorch."""
+    if (Path(model) / "bundle.json").is_file():
+        listener = _bundle(Path(model), threads)
+    else:
+        listener = _checkpoint(model, revision, language, device)
+    window, long = listener.window_seconds, 0
+
+    def clips() -> Iterator[Floats]:
+        nonlocal long
+        for clip in corpus.clips:
+            samples = clip.samples()
+            long += window is not None and len(samples) > window * RATE
+            yield samples
+
+    heard = listener.hear(clips(), progress)
+    texts = [clip.text for clip in corpus.clips]
+    result = score(texts, heard, normalizer=normalizer or corpus.normalizer)
+    return Evaluation(model, listener.kind, corpus.name, result, tuple(heard), window, long)
+
+
+def _bundle(folder: Path, threads: int) -> _Listener:
+    from runtime.bundle import Bundle
+    from runtime.recognizer import open_recognizer
+
+    bundle = Bundle.open(folder, on_device=True)
+    recognizer = open_recognizer(bundle, threads=threads)
+
+    def hear(clips: Iterable[Floats], progress: Progress | None) -> list[str]:
+        heard = []
+        for clip in clips:
+            heard.append(recognizer.transcribe(clip).text)
+            if progress:
+                progress(len(heard))
+        return heard
+
+    return _Listener("bundle", _window(bundle.manifest.family, bundle.manifest.features), hear)
+
+
+def _checkpoint(model: str, revision: str | None, language: str | None, device: str) -> _Listener:
+    from prune.checkpoint import open_checkpoint
+    from prune.device import chosen_device
+    from prune.listen import transcribe
+
+    chosen = chosen_device(device)
+    checkpoint = open_checkpoint(model, revision=revision)
+    checkpoint.model.to(chosen)
+
+    def hear(clips: Iterable[Floats], progress: Progress | None) -> list[str]:
+        return transcribe(checkpoint, clips, language=language, progress=progress)
+
+    window = _window(checkpoint.family, checkpoint.feature_settings)
+    return _Listener("checkpoint", window, hear)
+
+
+def _window(family: str, features: Mapping[str, Any]) -> float | None:
+    return LogMel.from_config(features).window_seconds if family == "whisper" else None

@@ -1,0 +1,97 @@
+"""What to do, as a TOML file: models, corpus, methods, sparsities, and how to measure."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from prune.names import check_method
+from speech.errors import BadInput
+
+Sparsity = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CorpusSection(Section):
+    evaluate: str = "demo:test"
+    limit: int | None = Field(None, ge=1)
+    normalizer: str | None = None
+
+
+class PruneSection(Section):
+    methods: list[str] = Field(min_length=1)
+    sparsities: list[Sparsity] = Field(min_length=1)
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            try:
+                check_method(name)
+            except BadInput as error:
+                raise ValueError(str(error).rstrip(".")) from error
+        return names
+
+
+class MeasureSection(Section):
+    clips: int = Field(8, ge=1)
+    samples: int = Field(10, ge=1)
+    threads: int = Field(1, ge=1)
+
+
+class Recipe(Section):
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    models: list[str] = Field(min_length=1)
+    output: str = "bundles"
+    seed: int = 0
+    corpus: CorpusSection = CorpusSection()
+    prune: PruneSection
+    measure: MeasureSection = MeasureSection()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe, or one sentence with the key, the value and the nearest valid one."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path} does not exist: give a recipe, such as recipes/demo.toml."
+        ) from error
+    except IsADirectoryError as error:
+        raise BadInput(f"{path} is a folder: give a recipe file.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path} is not TOML: {error}.") from error
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise BadInput(f"{path}: {_sentence(error.errors()[0])}.") from error
+
+
+def _sentence(error: ErrorDetails) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        valid = _keys_of(error["loc"][:-1])
+        near = _meant(str(error["loc"][-1]), valid) or f"; valid here: {', '.join(valid)}"
+        return f"unknown key {key!r}{near}"
+    if error["type"] == "missing":
+        return f"the key {key!r} is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key} = {error['input']!r}: {message}"
+
+
+def _keys_of(location: tuple[int | str, ...]) -> list[str]:
+    section: Any = Recipe
+    for part in location:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)
+
+
+def _meant(name: str, valid: Any) -> str:
+    near = difflib.get_close_matches(name, list(valid), 1, 0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

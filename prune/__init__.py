@@ -1,0 +1,1 @@
+"""Which weights to cut: families, statistics, scores, allocation, structure, schedules."""

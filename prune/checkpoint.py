@@ -1,0 +1,187 @@
+"""Opening and saving a speech model: a folder that transformers wrote, or a name on the hub."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from prune import cpu_torchaudio
+from speech.assets import BUNDLED_MODELS, bundled_model
+from speech.errors import BadInput
+
+Family = Literal["whisper", "ctc"]
+
+#: `model_type` of the configurations that we can open, and how their models decode.
+FAMILIES: dict[str, Family] = {
+    "whisper": "whisper",
+    "sew": "ctc",
+    "sew-d": "ctc",
+    "wav2vec2": "ctc",
+}
+
+#: Weights that a checkpoint may lack: tied to another, or used in training only.
+_DISPENSABLE = ("proj_out.weight", "masked_spec_embed")
+
+
+@dataclass
+class Checkpoint:
+    """A model with everything it needs to listen: features, tokenizer, decoding rules."""
+
+    model: Any
+    processor: Any
+    family: Family
+    source: str
+
+    @property
+    def feature_settings(self) -> dict[str, Any]:
+        """The keys of `preprocessor_config.json`."""
+        settings: dict[str, Any] = self.processor.feature_extractor.to_dict()
+        return settings
+
+    def save(self, folder: Path) -> None:
+        """What `from_pretrained` opens again; the caller writes beside and renames."""
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+def open_checkpoint(name_or_path: str, *, revision: str | None = None) -> Checkpoint:
+    """A checkpoint folder or a hub name, as fp32 in evaluation mode on the CPU.
+
+    A half-precision checkpoint is widened: pruning and export work in fp32.
+    """
+    source = _resolve(name_or_path)
+    config = _configuration(source, name_or_path, revision)
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        raise BadInput(
+            f"{name_or_path} is a {config.model_type!r} model; "
+            f"Secateur knows {', '.join(sorted(FAMILIES))}."
+        )
+    model = _model(source, name_or_path, family, revision)
+    _refuse_broken_weights(model, name_or_path)
+    return Checkpoint(model, _processor(source, name_or_path, revision), family, name_or_path)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a folder looks like one that `from_pretrained` opens."""
+    return (path / "config.json").is_file()
+
+
+def _resolve(name_or_path: str) -> str:
+    """The folder to read, or the name to ask the hub for."""
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        if not is_checkpoint(path):
+            raise BadInput(
+                f"{name_or_path} has no config.json: give a folder that transformers' "
+                "save_pretrained wrote, a bundle, or a hub name."
+            )
+        return str(path)
+    if path.exists():
+        raise BadInput(f"{name_or_path} is a file: give the checkpoint's folder or a hub name.")
+    if bundled := bundled_model(name_or_path):
+        return str(bundled)
+    if path.is_absolute() or name_or_path.startswith((".", "~")) or len(path.parts) > 2:
+        raise BadInput(f"{name_or_path} does not exist: give a checkpoint folder or a hub name.")
+    return name_or_path
+
+
+def _unreachable(name: str, error: Exception) -> BadInput:
+    near = difflib.get_close_matches(name, BUNDLED_MODELS, 1, 0.7)
+    if near:
+        return BadInput(f"{name} is no model here: did you mean {near[0]}?")
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return BadInput(
+        f"{name} is neither a folder here nor a model that the hub gave us ({reason}): "
+        "check the name and the network, or give a local checkpoint folder."
+    )
+
+
+def _configuration(source: str, name: str, revision: str | None) -> Any:
+    cpu_torchaudio.allow_import()
+    from transformers import AutoConfig, logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if not Path(source).is_dir():
+        _ask_hub(source, revision)
+    try:
+        return AutoConfig.from_pretrained(source, revision=revision)
+    except (OSError, ValueError, KeyError) as error:
+        if not Path(source).is_dir():
+            raise _unreachable(name, error) from error
+        raise BadInput(
+            f"{name}/config.json is not a configuration that transformers knows: "
+            f"{_model_type(Path(source))}; Secateur knows {', '.join(sorted(FAMILIES))}."
+        ) from error
+
+
+def _ask_hub(name: str, revision: str | None) -> None:
+    """One quick question, so that no network means one sentence and not minutes of retries."""
+    import httpx2 as httpx
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+            return
+        HfApi().model_info(name, revision=revision, timeout=10)
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as e:
+        raise _unreachable(name, e) from e
+
+
+def _model_type(folder: Path) -> str:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return f"it is not JSON ({error})"
+    return f"its model_type is {config.get('model_type')!r}"
+
+
+def _model(source: str, name: str, family: Family, revision: str | None) -> Any:
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq
+
+    kind = AutoModelForSpeechSeq2Seq if family == "whisper" else AutoModelForCTC
+    try:
+        model, report = kind.from_pretrained(
+            source, revision=revision, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"{name} has a configuration but its weights do not load: {reason}"
+        ) from error
+    missing = [key for key in report["missing_keys"] if not key.endswith(_DISPENSABLE)]
+    if missing:
+        raise BadInput(
+            f"{name} lacks {len(missing)} weights that its configuration asks for, "
+            f"{sorted(missing)[0]} among them: give a checkpoint fine-tuned for recognition."
+        )
+    return model.eval()
+
+
+def _processor(source: str, name: str, revision: str | None) -> Any:
+    from transformers import AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(source, revision=revision)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"{name} has no tokenizer or feature extractor that transformers can open: "
+            "save the processor beside the model (processor.save_pretrained)."
+        ) from error
+    if not hasattr(processor, "tokenizer") or not hasattr(processor, "feature_extractor"):
+        raise BadInput(
+            f"{name} has a {type(processor).__name__} but no tokenizer beside a feature "
+            "extractor: save the whole processor beside the model."
+        )
+    return processor
+
+
+def _refuse_broken_weights(model: Any, name: str) -> None:
+    for key, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise BadInput(f"{name} has NaN or infinite weights in {key}: it cannot be used.")

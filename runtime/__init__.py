@@ -1,0 +1,1 @@
+"""Opens a bundle and turns audio into text on plain onnxruntime. Never torch."""

@@ -1,0 +1,24 @@
+"""One way to open whatever a bundle holds and listen with it."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.bundle import Bundle
+from runtime.ctc import CtcRecognizer
+from runtime.transcript import Transcript
+from runtime.whisper import WhisperRecognizer
+
+
+class Recognizer(Protocol):
+    """Turns mono samples (at the rate in the bundle's features, full scale ±1) into text."""
+
+    def transcribe(self, samples: NDArray[np.float32]) -> Transcript: ...
+
+
+def open_recognizer(bundle: Bundle, *, threads: int = 1) -> Recognizer:
+    """Load the graphs of a bundle; they compute on `threads` cores."""
+    if bundle.manifest.family == "whisper":
+        return WhisperRecognizer(bundle, threads)
+    return CtcRecognizer(bundle, threads)

@@ -1,0 +1,1 @@
+"""Audio in, words compared: reading, corpora, features, normalising, scoring. Never torch."""

@@ -1,0 +1,151 @@
+"""What the models hear: Whisper's log-mel spectrogram and wav2vec 2.0's unit waveform, in numpy.
+
+Both give what transformers' feature extractors give (tests hold the log-mel to 1e-4 and the
+waveform to 1e-6), without importing transformers, so that the same code runs on the workstation
+and on the device.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech.audio import RATE, Floats
+from speech.errors import BadInput
+
+#: Frames transformed at a time: their spectra stay in the second-level cache.
+_BLOCK = 256
+
+#: The names Whisper's feature settings go by in `preprocessor_config.json`.
+_KEYS = {
+    "n_mels": "feature_size",
+    "n_fft": "n_fft",
+    "hop": "hop_length",
+    "rate": "sampling_rate",
+    "window_seconds": "chunk_length",
+}
+
+
+def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Slaney's scale: linear below 1 kHz, logarithmic above."""
+    linear = hz * 3 / 200
+    logarithmic = 15 + np.log(np.maximum(hz, 1e-9) / 1000) * 27 / np.log(6.4)
+    return np.where(hz >= 1000, logarithmic, linear)
+
+
+def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(mel >= 15, 1000 * np.exp((mel - 15) * np.log(6.4) / 27), mel * 200 / 3)
+
+
+@lru_cache(maxsize=8)
+def mel_filters(n_mels: int, n_fft: int, rate: int) -> Floats:
+    """Triangular filters of equal area, shape (n_fft // 2 + 1, n_mels), 0 Hz to 8 kHz."""
+    bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
+    low, high = _hz_to_mel(np.array([0.0, 8000.0]))
+    edges = _mel_to_hz(np.linspace(low, high, n_mels + 2))
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))
+    return filters.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """Whisper's features for one `preprocessor_config.json`. Impossible settings are BadInput.
+
+    `dither` is left out on purpose: random noise in the input would make no two runs alike.
+    """
+
+    n_mels: int = 80
+    n_fft: int = 400
+    hop: int = 160
+    rate: int = RATE
+    window_seconds: float = 30
+
+    def __post_init__(self) -> None:
+        for name in ("n_mels", "n_fft", "hop", "rate"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise _impossible(name, value, "must be a whole number above 0")
+        if type(self.window_seconds) not in (int, float) or not 0 < self.window_seconds <= 3600:
+            raise _impossible("window_seconds", self.window_seconds, "must be 0 to 3600 seconds")
+        if self.rate != RATE:
+            raise _impossible("rate", self.rate, f"must be {RATE}, the rate all audio is read at")
+        if self.n_fft % 2 or self.n_fft > self.window_samples:
+            raise _impossible("n_fft", self.n_fft, "must be even and fit in the window")
+        if self.hop > self.n_fft:
+            raise _impossible("hop", self.hop, f"must not be longer than n_fft ({self.n_fft})")
+        if self.n_mels > self.n_fft // 2 + 1:
+            raise _impossible(
+                "n_mels", self.n_mels, f"must not exceed the {self.n_fft // 2 + 1} bins of n_fft"
+            )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """From the keys of `preprocessor_config.json` (missing ones have Whisper's defaults)."""
+        kind = config.get("feature_extractor_type", "WhisperFeatureExtractor")
+        if kind != "WhisperFeatureExtractor":
+            raise BadInput(
+                f"preprocessor_config.json: feature_extractor_type is {kind!r}, but log-mel "
+                "features need 'WhisperFeatureExtractor'; check that the model is a Whisper one."
+            )
+        if config.get("padding_value", 0.0) != 0:
+            raise BadInput(
+                f"preprocessor_config.json: padding_value is {config['padding_value']!r}, but "
+                "Whisper's windows are filled with silence; set it to 0.0."
+            )
+        return cls(**{name: config[key] for name, key in _KEYS.items() if key in config})
+
+    @property
+    def window_samples(self) -> int:
+        return int(self.window_seconds * self.rate)
+
+    def windows(self, samples: Floats) -> list[Floats]:
+        """The clip cut into windows one after another; the last one may be shorter."""
+        size = self.window_samples
+        return [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
+
+    @cached_property
+    def _hann(self) -> Floats:
+        return np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
+
+    def __call__(self, samples: Floats, *, pad: bool = True) -> Floats:
+        """Log-mel of shape (n_mels, frames), scaled as Whisper expects, of 16 kHz mono samples.
+
+        `pad` fills or cuts to the window; without it the features keep the clip's own length.
+        """
+        if pad:
+            samples = samples[: self.window_samples]
+            samples = np.pad(samples, (0, self.window_samples - len(samples)))
+        count = len(samples) // self.hop
+        if count == 0:
+            raise BadInput(
+                f"A clip of {len(samples)} samples is shorter than one frame of {self.hop}; "
+                "pad it to the window or leave it out."
+            )
+        padded = np.pad(samples.astype(np.float32, copy=False), self.n_fft // 2, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
+        filters = mel_filters(self.n_mels, self.n_fft, self.rate)
+        mel = np.empty((count, self.n_mels), np.float32)
+        for start in range(0, count, _BLOCK):
+            stop = min(start + _BLOCK, count)
+            spectrum = np.fft.rfft(frames[start:stop] * self._hann)
+            power = spectrum.real**2 + spectrum.imag**2
+            np.matmul(power, filters, out=mel[start:stop])
+        np.log10(np.maximum(mel, 1e-10, out=mel), out=mel)
+        np.maximum(mel, mel.max() - 8, out=mel)
+        return np.ascontiguousarray((mel.T + 4) / 4)
+
+
+def _impossible(name: str, value: object, rule: str) -> BadInput:
+    return BadInput(f"Feature setting {_KEYS[name]} = {value!r} {rule}; mend it in the settings.")
+
+
+def normalise_waveform(samples: Floats) -> Floats:
+    """Zero mean and unit variance, as Wav2Vec2FeatureExtractor's `do_normalize` makes one clip."""
+    centred = samples - samples.mean()
+    normalised: Floats = centred / np.sqrt(samples.var() + np.float32(1e-7))
+    return normalised

@@ -1,0 +1,85 @@
+"""Checkpoints with random weights and their bundles, exported once for all tests of a process."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import write_bundle
+from prune.checkpoint import Checkpoint, open_checkpoint
+from runtime.bundle import Bundle, Sparsity
+from tests import tiny_models
+
+_PLACE = tempfile.TemporaryDirectory(prefix="secateur-tests-")
+_FOLDER = Path(_PLACE.name)
+
+
+def noise(seed: int, seconds: float) -> NDArray[np.float32]:
+    """Bursts of coloured noise: no two alike, none of them flat."""
+    rng = np.random.default_rng(seed)
+    samples = rng.standard_normal(int(seconds * 16_000)).astype(np.float32)
+    loudness = np.repeat(rng.random(len(samples) // 1_600 + 1), 1_600)[: len(samples)]
+    smooth = np.convolve(samples, rng.random(1 + seed % 7), "same")
+    return (smooth * loudness * 0.1).astype(np.float32)
+
+
+def bundle_of(checkpoint: Checkpoint, folder: Path) -> Bundle:
+    return write_bundle(
+        checkpoint,
+        folder,
+        name="tiny",
+        method="dense",
+        sparsity=Sparsity(requested=None, achieved=0.0, model=0.0, layers={}),
+        score=None,
+        provenance={"seed": 0},
+        parity_clips=[noise(90, 2.0)],
+    )
+
+
+@functools.cache
+def whisper() -> tuple[Checkpoint, Bundle]:
+    tiny_models.write_whisper(_FOLDER / "whisper")
+    checkpoint = open_checkpoint(str(_FOLDER / "whisper"))
+    return checkpoint, bundle_of(checkpoint, _FOLDER / "whisper-bundle")
+
+
+@functools.cache
+def sew() -> tuple[Checkpoint, Bundle]:
+    tiny_models.write_sew(_FOLDER / "sew")
+    checkpoint = open_checkpoint(str(_FOLDER / "sew"))
+    return checkpoint, bundle_of(checkpoint, _FOLDER / "sew-bundle")
+
+
+@functools.cache
+def wav2vec2() -> tuple[Checkpoint, Bundle]:
+    """With layer norm before attention, as the large models have it, and SEW's processor."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
+
+    processor = sew()[0].processor
+    config = Wav2Vec2Config(
+        vocab_size=len(tiny_models.LETTERS),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        conv_dim=(16, 24),
+        conv_stride=(20, 16),
+        conv_kernel=(40, 16),
+        num_feat_extract_layers=2,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    model = Wav2Vec2ForCTC(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 0.25)
+    checkpoint = Checkpoint(model, processor, "ctc", "random")
+    return checkpoint, bundle_of(checkpoint, _FOLDER / "wav2vec2-bundle")

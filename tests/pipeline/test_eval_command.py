@@ -1,0 +1,125 @@
+"""`secateur eval` as a user calls it: real processes, real checkpoints, real files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.pipeline.hub_stand_in import hub_stand_in
+
+RATE = 16_000
+
+
+def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, deaf to the network unless told otherwise."""
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **nowhere, **environment},
+    )
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Three clips of noise with a text each; the last is longer than the 4 s window."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for i, seconds in enumerate((1.0, 2.0, 5.0)):
+        noise = 0.1 * rng.standard_normal(int(seconds * RATE))
+        soundfile.write(folder / f"{i}.wav", noise.astype(np.float32), RATE)
+        lines.append(json.dumps({"file_name": f"{i}.wav", "text": "turn on the lights"}))
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *fragments: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for fragment in fragments:
+        assert fragment in done.stderr
+
+
+def test_a_checkpoint_folder_gives_the_promised_json(
+    tiny_folders: dict[str, Path], corpus: Path
+) -> None:
+    done = secateur("eval", str(tiny_folders["whisper"]), "--corpus", str(corpus), "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["clips"] == 3
+    assert record["words"] == 12
+    assert record["wer_low"] <= record["wer"] <= record["wer_high"]
+    assert record["cer"] >= 0
+    assert record["normalizer"] == "basic"
+    assert record["longer_than_window"] == 1
+
+
+def test_clips_beyond_the_window_are_announced(tiny_folders: dict[str, Path], corpus: Path) -> None:
+    done = secateur("eval", str(tiny_folders["whisper"]), "--corpus", str(corpus))
+    assert "1 clip is longer than the model's window of 4 s" in done.stdout
+    assert "window by window" in done.stdout
+
+
+def test_a_hub_name_is_fetched_from_the_hub(
+    tiny_folders: dict[str, Path], corpus: Path, tmp_path: Path
+) -> None:
+    with hub_stand_in({"someone/tiny-sew": tiny_folders["sew"]}) as endpoint:
+        environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}
+        done = secateur(
+            "eval", "someone/tiny-sew", "--corpus", str(corpus), "--json", **environment
+        )
+        assert done.returncode == 0, done.stderr
+        missing = secateur("eval", "someone/other", "--corpus", str(corpus), **environment)
+    local = secateur("eval", str(tiny_folders["sew"]), "--corpus", str(corpus), "--json")
+    ours, theirs = json.loads(done.stdout), json.loads(local.stdout)
+    assert ours | {"model": ""} == theirs | {"model": ""}
+    assert_one_sentence(missing, "someone/other", "neither a folder here nor a model")
+
+
+def test_a_hub_name_without_a_network_is_one_sentence(corpus: Path, tmp_path: Path) -> None:
+    done = secateur(
+        "eval", "openai/whisper-tiny", "--corpus", str(corpus), HF_HOME=str(tmp_path / "cache")
+    )
+    assert_one_sentence(done, "openai/whisper-tiny", "check the name and the network")
+
+
+@pytest.mark.parametrize(
+    ("model", "fragment"),
+    [
+        ("bad name!/x", "bad name!/x"),
+        ("demo-wisper", "did you mean demo-whisper"),
+        ("./nothing/here", "does not exist"),
+        ("pyproject.toml", "is a file"),
+        ("speech", "has no config.json"),
+    ],
+)
+def test_a_model_that_is_none(model: str, fragment: str, corpus: Path) -> None:
+    assert_one_sentence(secateur("eval", model, "--corpus", str(corpus)), fragment)
+
+
+def test_bad_corpora_name_what_is_wrong(tiny_folders: dict[str, Path], corpus: Path) -> None:
+    model = str(tiny_folders["sew"])
+    soundfile.write(corpus / "1.wav", np.zeros(RATE), RATE)
+    assert_one_sentence(secateur("eval", model, "--corpus", str(corpus)), "1.wav", "silent")
+    (corpus / "1.wav").write_bytes(b"no sound at all")
+    assert_one_sentence(secateur("eval", model, "--corpus", str(corpus)), "1.wav")
+    (corpus / "metadata.jsonl").write_text('{"file_name": "0.wav", "words": "turn on"}')
+    assert_one_sentence(secateur("eval", model, "--corpus", str(corpus)), "words")
+    assert_one_sentence(secateur("eval", model, "--corpus", "dmeo"), "did you mean 'demo'")
+    assert_one_sentence(secateur("eval", model, "--device", "mps"), "mps", "not available")
+
+
+def test_a_mistyped_subcommand_gets_the_nearest() -> None:
+    done = secateur("evel", "demo-whisper")
+    assert done.returncode == 2
+    assert "eval" in done.stderr.splitlines()[-1]

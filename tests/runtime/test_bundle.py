@@ -1,0 +1,207 @@
+"""Every fault of a bundle is one sentence that names it."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
+from speech.errors import BadInput
+
+FILES = ("onnx/model.onnx", "vocab.json", "pytorch/model.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A CTC bundle whose files hold a few bytes each."""
+    folder = tmp_path / "tiny"
+    for path in FILES:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(path.encode())
+    manifest = Manifest(
+        name="tiny",
+        family="ctc",
+        architecture="sew",
+        method="mp_global",
+        sparsity=Sparsity(0.5, 0.4999, 0.45, {"sew.encoder.layers.0": 1.0}),
+        score=None,
+        provenance={"seed": 3, "versions": {"torch": "2.13.0"}},
+        features={"do_normalize": True},
+        decoding={"blank": 0},
+        graphs={"model": FILES[0]},
+        tokenizer=FILES[1],
+        files=tuple(BundleFile.of(folder, path) for path in FILES),
+    )
+    (folder / "bundle.json").write_text(json.dumps(manifest.to_json()))
+    return folder
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def complaint(folder: Path, **options: bool) -> str:
+    with pytest.raises(BadInput) as caught:
+        Bundle.open(folder, **options)
+    sentence = str(caught.value)
+    assert str(folder) in sentence and "\n" not in sentence
+    return sentence
+
+
+def test_a_sound_bundle_opens_and_says_what_it_was_given(folder: Path) -> None:
+    bundle = Bundle.open(folder, check_hashes=True)
+    assert bundle.manifest.sparsity == Sparsity(0.5, 0.4999, 0.45, {"sew.encoder.layers.0": 1.0})
+    assert bundle.graph("model") == folder / FILES[0]
+    assert bundle.tokenizer == folder / FILES[1]
+    assert Manifest.from_json(bundle.manifest.to_json(), "again") == bundle.manifest
+
+
+def test_only_the_pytorch_checkpoint_may_stay_at_home(folder: Path) -> None:
+    assert [file.path for file in Bundle.open(folder).device_files] == list(FILES[:2])
+    (folder / FILES[2]).unlink()
+    assert "missing" in complaint(folder)
+    Bundle.open(folder, on_device=True, check_hashes=True)
+    (folder / FILES[1]).unlink()
+    assert "vocab.json" in complaint(folder, on_device=True)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_missing_file(folder: Path, path: str) -> None:
+    (folder / path).unlink()
+    assert f"{path} of the bundle" in (sentence := complaint(folder)) and "missing" in sentence
+
+
+def test_a_file_of_the_wrong_size(folder: Path) -> None:
+    (folder / FILES[1]).write_bytes(b"short")
+    assert "vocab.json" in (sentence := complaint(folder)) and "5 bytes instead of 10" in sentence
+
+
+def test_a_tampered_file_is_found_by_its_hash(folder: Path) -> None:
+    (folder / FILES[1]).write_bytes(b"vocab.JSON")
+    Bundle.open(folder)
+    assert "vocab.json" in (sentence := complaint(folder, check_hashes=True))
+    assert "changed" in sentence
+
+
+def test_a_symbolic_link_to_a_file(folder: Path, tmp_path: Path) -> None:
+    (folder / FILES[1]).rename(tmp_path / "elsewhere")
+    (folder / FILES[1]).symlink_to(tmp_path / "elsewhere")
+    assert "symbolic link" in complaint(folder)
+
+
+def test_a_symbolic_link_on_the_way_to_a_file(folder: Path, tmp_path: Path) -> None:
+    (folder / "onnx").rename(tmp_path / "elsewhere")
+    (folder / "onnx").symlink_to(tmp_path / "elsewhere")
+    assert "onnx/model.onnx" in (sentence := complaint(folder)) and "symbolic link" in sentence
+
+
+def test_a_manifest_behind_a_symbolic_link(folder: Path, tmp_path: Path) -> None:
+    (folder / "bundle.json").rename(tmp_path / "elsewhere")
+    (folder / "bundle.json").symlink_to(tmp_path / "elsewhere")
+    assert "symbolic link" in complaint(folder)
+
+
+def test_the_bundle_itself_may_be_reached_through_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    Bundle.open(tmp_path / "link", check_hashes=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../secret",
+        "onnx/../../secret",
+        "onnx//x",
+        "./x",
+        "c:/x",
+        "a\\b",
+        "bundle.json",
+    ],
+)
+def test_a_path_that_leads_out(folder: Path, path: str) -> None:
+    change(folder, lambda manifest: manifest["files"][1].update(path=path))
+    assert "leads out of the bundle" in complaint(folder)
+
+
+def test_a_file_listed_twice(folder: Path) -> None:
+    change(folder, lambda manifest: manifest["files"].append(manifest["files"][0]))
+    assert "onnx/model.onnx twice" in complaint(folder)
+
+
+def test_an_unlisted_graph_or_tokenizer(folder: Path) -> None:
+    change(folder, lambda manifest: manifest["graphs"].update(model="onnx/other.onnx"))
+    assert "does not list onnx/other.onnx" in complaint(folder)
+    change(folder, lambda m: m.update(graphs={"model": FILES[0]}, tokenizer="other.json"))
+    assert "does not list other.json" in complaint(folder)
+
+
+def test_a_graph_that_the_family_needs(folder: Path) -> None:
+    change(folder, lambda manifest: manifest.update(family="whisper"))
+    assert "'graphs' has no 'decoder'" in complaint(folder)
+
+
+def test_another_schema(folder: Path) -> None:
+    change(folder, lambda manifest: manifest.update(schema=2, surprise=True))
+    assert "schema 2" in (sentence := complaint(folder)) and "reads schema 1" in sentence
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Manifest)])
+def test_a_missing_key(folder: Path, key: str) -> None:
+    change(folder, lambda manifest: manifest.pop(key))
+    assert f"'{key}' is missing" in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("schema", "1", "str, not a whole number"),
+        ("schema", True, "bool, not a whole number"),
+        ("name", "", "empty"),
+        ("name", 3, "int, not text"),
+        ("family", "conformer", "neither of whisper, ctc"),
+        ("score", [], "list, not an object"),
+        ("provenance", None, "NoneType, not an object"),
+        ("graphs", {"model": 1}, "int, not text"),
+        ("files", {}, "dict, not a list"),
+        ("files", ["x"], "not a JSON object"),
+        ("surprise", 1, "not known"),
+    ],
+)
+def test_a_value_of_the_wrong_kind(folder: Path, key: str, value: object, fault: str) -> None:
+    change(folder, lambda manifest: manifest.update({key: value}))
+    assert fault in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("achieved", 1.2), ("model", -0.1), ("requested", "half"), ("layers", {"a": 2}), ("extra", 0)],
+)
+def test_an_impossible_sparsity(folder: Path, key: str, value: object) -> None:
+    change(folder, lambda manifest: manifest["sparsity"].update({key: value}))
+    assert "'sparsity'" in complaint(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("size", -1), ("size", 1.0), ("sha256", "abc"), ("sha256", "G" * 64)]
+)
+def test_an_impossible_file(folder: Path, key: str, value: object) -> None:
+    change(folder, lambda manifest: manifest["files"][2].update({key: value}))
+    assert f"file 2: '{key}'" in complaint(folder)
+
+
+def test_no_manifest(tmp_path: Path) -> None:
+    assert "no bundle.json" in complaint(tmp_path)
+    assert "no bundle.json" in complaint(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": NaN}', "\xff\xfe", "[" * 100_000])
+def test_a_manifest_that_is_no_json_object(folder: Path, text: str) -> None:
+    (folder / "bundle.json").write_bytes(text.encode("latin-1"))
+    assert "JSON" in complaint(folder)

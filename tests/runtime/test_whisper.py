@@ -1,0 +1,214 @@
+"""Token for token what transformers' `generate` gives, under every rule a checkpoint can set."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from export.decoding import speech_choice, whisper_rules
+from runtime.bundle import Bundle
+from runtime.recognizer import open_recognizer
+from runtime.whisper import WhisperRecognizer
+from speech.errors import BadInput
+from tests.export.exported import noise, whisper
+
+CLIPS = [noise(seed, seconds) for seed, seconds in enumerate((4.0, 3.1, 1.7, 0.4, 2.5))]
+LANGUAGES = {"<|en|>": 40, "<|fr|>": 41}
+TASKS = {"transcribe": 50, "translate": 51}
+
+
+@pytest.fixture
+def model() -> Iterator[Any]:
+    """The tiny model, whose generation settings a test may change."""
+    found = whisper()[0].model
+    settings = copy.deepcopy(found.generation_config)
+    yield found
+    found.generation_config = settings
+
+
+def following(model: Any, **choice: str) -> WhisperRecognizer:
+    """The recogniser with the rules of the model's present settings."""
+    bundle = whisper()[1]
+    rules = whisper_rules(
+        model, speech_choice(model, **({"language": None, "task": None} | choice))
+    )
+    manifest = dataclasses.replace(bundle.manifest, decoding=rules.to_json())
+    return WhisperRecognizer(Bundle(bundle.folder, manifest))
+
+
+def generated(model: Any, window: NDArray[np.float32], **choice: str) -> list[int]:
+    extractor = whisper()[0].processor.feature_extractor
+    mel = extractor(window, sampling_rate=16_000, return_tensors="pt").input_features
+    with torch.inference_mode():
+        tokens: list[int] = model.generate(mel, **choice)[0].tolist()
+    return tokens
+
+
+def assert_same(model: Any, **choice: str) -> list[tuple[int, ...]]:
+    recognizer = following(model, **choice)
+    heard = []
+    for clip in CLIPS:
+        transcript = recognizer.transcribe(clip)
+        assert list(transcript.tokens) == generated(model, clip, **choice)
+        tokenizer = whisper()[0].processor.tokenizer
+        spelt = tokenizer.decode(list(transcript.tokens), skip_special_tokens=True)
+        assert transcript.text == spelt.strip()
+        heard.append(transcript.tokens)
+    return heard
+
+
+def test_default_settings(model: Any) -> None:
+    heard = assert_same(model)
+    assert len(set(heard)) > len(CLIPS) // 2, "too dull to prove anything"
+
+
+def test_nothing_suppressed(model: Any) -> None:
+    model.generation_config.suppress_tokens = None
+    model.generation_config.begin_suppress_tokens = None
+    assert_same(model)
+
+
+def test_suppressed_at_the_beginning_only(model: Any) -> None:
+    firsts = {tokens[0] for tokens in assert_same(model)}
+    model.generation_config.begin_suppress_tokens = sorted(firsts)
+    heard = assert_same(model)
+    assert not firsts & {tokens[0] for tokens in heard}
+
+
+def test_suppressed_everywhere(model: Any) -> None:
+    common = sorted({token for tokens in assert_same(model) for token in tokens})[::2]
+    model.generation_config.suppress_tokens = common
+    assert not set(common) & {token for tokens in assert_same(model) for token in tokens}
+
+
+def test_ending_early(model: Any) -> None:
+    """A token that the model likes to say becomes the end."""
+    longest = max(assert_same(model), key=len)
+    model.generation_config.eos_token_id = longest[len(longest) // 2]
+    model.generation_config.pad_token_id = longest[len(longest) // 2]
+    assert min(map(len, assert_same(model))) < len(longest)
+
+
+def multilingual(model: Any) -> None:
+    settings = model.generation_config
+    settings.is_multilingual = True
+    settings.lang_to_id, settings.task_to_id = LANGUAGES, TASKS
+
+
+@pytest.mark.parametrize("language", ["fr", "French", "<|fr|>"])
+def test_language_and_task(model: Any, language: str) -> None:
+    multilingual(model)
+    assert following(model, language=language, task="translate").rules.prefix[1:3] == (41, 51)
+    if language == "fr":
+        assert_same(model, language="fr", task="translate")
+
+
+def test_english_transcription_unless_asked_otherwise(model: Any) -> None:
+    multilingual(model)
+    rules = following(model).rules
+    assert rules.prefix[1:3] == (40, 50)
+    assert list(following(model).transcribe(CLIPS[0]).tokens) == generated(
+        model, CLIPS[0], language="en", task="transcribe"
+    )
+
+
+def test_settings_of_the_checkpoint_come_before_the_default(model: Any) -> None:
+    multilingual(model)
+    model.generation_config.language, model.generation_config.task = "french", "translate"
+    assert following(model).rules.prefix[1:3] == (41, 51)
+    assert_same(model)
+
+
+def test_an_impossible_language_or_task_is_named(model: Any) -> None:
+    with pytest.raises(BadInput, match="one language"):
+        following(model, language="fr")
+    multilingual(model)
+    with pytest.raises(BadInput, match=r"language 'de'.*en, fr"):
+        following(model, language="de")
+    with pytest.raises(BadInput, match=r"task 'sing'.*transcribe, translate"):
+        following(model, task="sing")
+
+
+def test_an_old_forced_prefix(model: Any) -> None:
+    model.generation_config.forced_decoder_ids = [[1, 60], [2, 61]]
+    assert following(model).rules.prefix[1:3] == (60, 61)
+    assert_same(model)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("max_length", 5),
+        ("max_length", 23),
+        ("max_length", 448),
+        ("max_length", None),
+        ("max_new_tokens", 3),
+    ],
+)
+def test_length(model: Any, setting: str, value: int | None) -> None:
+    setattr(model.generation_config, setting, value)
+    model.generation_config.suppress_tokens = [model.generation_config.eos_token_id]
+    lengths = {len(tokens) for tokens in assert_same(model)}
+    assert len(lengths) == 1, "every clip should run into the limit"
+
+
+def test_long_audio_is_heard_window_by_window(model: Any) -> None:
+    audio = noise(7, 9.5)
+    parts = [generated(model, audio[start : start + 64_000]) for start in (0, 64_000, 128_000)]
+    tokenizer = whisper()[0].processor.tokenizer
+    transcript = following(model).transcribe(audio)
+    assert list(transcript.tokens) == [token for part in parts for token in part]
+    assert transcript.text == " ".join(
+        tokenizer.decode(part, skip_special_tokens=True).strip() for part in parts
+    )
+
+
+def test_audio_that_ends_with_its_window_is_one_window(model: Any) -> None:
+    recognizer = following(model)
+    clip = CLIPS[0]
+    assert len(clip) == recognizer.features.window_samples
+    assert list(recognizer.transcribe(clip).tokens) == generated(model, clip)
+
+
+def test_no_audio_is_silence(model: Any) -> None:
+    silence = following(model).transcribe(np.zeros(0, np.float32))
+    assert silence.tokens == following(model).transcribe(np.zeros(16_000, np.float32)).tokens
+
+
+def test_timestamps_are_not_text(model: Any) -> None:
+    recognizer = following(model)
+    recognizer._tokenizer.add_tokens(["<|12.34|>"])
+    stamp = recognizer._tokenizer.token_to_id("<|12.34|>")
+    word = whisper()[0].processor.tokenizer(" lights", add_special_tokens=False).input_ids
+    assert recognizer.text([stamp, *word, stamp]) == "lights"
+
+
+def test_seconds_by_phase() -> None:
+    transcript = open_recognizer(whisper()[1]).transcribe(CLIPS[0])
+    assert list(transcript.seconds) == ["features", "encode", "decode"]
+    assert all(seconds > 0 for seconds in transcript.seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prefix", []),
+        ("prefix", [1.5]),
+        ("suppress", "none"),
+        ("end", [-1]),
+        ("max_length", 2),
+        ("max_length", True),
+        ("temperature", 0),
+    ],
+)
+def test_bad_rules_are_named(key: str, value: object) -> None:
+    bundle = whisper()[1]
+    decoding = {**bundle.manifest.decoding, key: value}
+    manifest = dataclasses.replace(bundle.manifest, decoding=decoding)
+    with pytest.raises(BadInput, match=f"{bundle.folder}.*'{key}'"):
+        open_recognizer(Bundle(bundle.folder, manifest))

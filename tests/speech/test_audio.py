@@ -1,0 +1,166 @@
+"""Every kind of sound file comes out as 16 kHz mono; every broken one says what is wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech.audio import RATE, decode_audio, read_audio
+from speech.errors import BadInput
+
+_SECONDS = 0.5
+_FORMATS = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+
+
+def _sine(rate: int, channels: int = 1, hz: float = 440, seconds: float = _SECONDS) -> np.ndarray:
+    time = np.arange(int(rate * seconds)) / rate
+    wave = 0.5 * np.sin(2 * np.pi * hz * time)
+    return np.stack([wave] * channels, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("suffix", list(_FORMATS))
+def test_a_tone_keeps_its_pitch_loudness_and_length(tmp_path, suffix, rate, channels):
+    path = tmp_path / f"tone.{suffix}"
+    soundfile.write(path, _sine(rate, channels), rate, subtype=_FORMATS[suffix])
+
+    samples = read_audio(path)
+
+    assert samples.dtype == np.float32
+    assert samples.ndim == 1
+    assert len(samples) == pytest.approx(_SECONDS * RATE, abs=RATE // 100)
+    steady = samples[1600:-1600]
+    spectrum = np.abs(np.fft.rfft(steady * np.hanning(len(steady))))
+    assert spectrum.argmax() * RATE / len(steady) == pytest.approx(440, abs=4)
+    assert np.sqrt(np.mean(steady**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.03)
+
+
+def test_channels_are_averaged(tmp_path):
+    path = tmp_path / "stereo.wav"
+    left, right = np.full(800, 0.5, np.float32), np.full(800, -0.25, np.float32)
+    soundfile.write(path, np.stack([left, right], axis=1), RATE, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(path), 0.125, atol=1e-6)
+
+
+def test_what_is_above_8_khz_does_not_fold_back(tmp_path):
+    path = tmp_path / "whistle.wav"
+    soundfile.write(path, _sine(48_000, hz=12_000), 48_000, subtype="FLOAT")
+    assert np.abs(read_audio(path)[800:-800]).max() < 1e-3
+
+
+def test_sphere_files_of_timit_are_read(tmp_path):
+    path = tmp_path / "SA1.WAV"
+    soundfile.write(path, _sine(RATE), RATE, format="NIST", subtype="PCM_16")
+    assert np.abs(read_audio(path)).max() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_bytes_decode_like_the_file_they_come_from(tmp_path):
+    path = tmp_path / "tone.flac"
+    soundfile.write(path, _sine(22_050, 2), 22_050)
+    np.testing.assert_array_equal(decode_audio(path.read_bytes(), "row 7"), read_audio(path))
+
+
+@settings(max_examples=40, deadline=None)
+@given(rate=st.integers(4_000, 96_000), frames=st.integers(1, 3_000), channels=st.integers(1, 4))
+def test_any_rate_gives_the_right_length(rate, frames, channels):
+    from io import BytesIO
+
+    file = BytesIO()
+    noise = np.random.default_rng(frames).uniform(0.1, 0.9, (frames, channels))
+    soundfile.write(file, noise, rate, format="WAV", subtype="FLOAT")
+    samples_or_complaint = _decoded_or_complaint(file.getvalue())
+    if isinstance(samples_or_complaint, str):
+        assert frames * RATE / rate < 1  # Nothing is left of less than one sample.
+    else:
+        assert abs(len(samples_or_complaint) - frames * RATE / rate) <= 1
+        assert np.isfinite(samples_or_complaint).all()
+
+
+def _decoded_or_complaint(data: bytes) -> np.ndarray | str:
+    try:
+        return decode_audio(data, "noise")
+    except BadInput as complaint:
+        return str(complaint)
+
+
+def _complaint(path: Path) -> str:
+    with pytest.raises(BadInput) as caught:
+        read_audio(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_file(tmp_path):
+    assert "does not exist" in _complaint(tmp_path / "gone.wav")
+
+
+def test_a_folder(tmp_path):
+    assert "is a folder" in _complaint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["notes.wav", "notes.txt", "notes.raw", "notes.mp3"])
+def test_text_is_not_audio(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("this is not a recording " * 100)
+    assert "not a sound file" in _complaint(path)
+
+
+def test_an_empty_file(tmp_path):
+    path = tmp_path / "empty.wav"
+    path.touch()
+    assert "empty file" in _complaint(path)
+
+
+def test_a_header_without_sound(tmp_path):
+    path = tmp_path / "header.wav"
+    soundfile.write(path, np.zeros(0, np.float32), RATE)
+    assert "zero length" in _complaint(path)
+
+
+@pytest.mark.parametrize("suffix", list(_FORMATS))
+def test_silence(tmp_path, suffix):
+    path = tmp_path / f"silence.{suffix}"
+    soundfile.write(path, np.zeros(4_000, np.float32), RATE, subtype=_FORMATS[suffix])
+    assert "is silent" in _complaint(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_samples_that_are_no_numbers(tmp_path, bad):
+    path = tmp_path / "broken.wav"
+    samples = _sine(RATE)
+    samples[100] = bad
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    assert "NaN or infinite" in _complaint(path)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [(name.upper(), subtype) for name, subtype in _FORMATS.items()]
+    + [("NIST", "PCM_16"), ("OGG", "OPUS")],
+)  # fmt: skip
+def test_a_file_cut_short_is_not_taken_for_a_shorter_one(tmp_path, kind, subtype, kept):
+    path = tmp_path / "cut"
+    rate = 48_000
+    noise = np.random.default_rng(0).normal(0, 0.1, (2 * rate, 1))
+    soundfile.write(path, noise, rate, format=kind, subtype=subtype)
+    assert len(read_audio(path)) > 0
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    assert "cut short" in _complaint(path)
+
+
+def test_a_wav_from_a_pipe_without_a_length_is_whole(tmp_path):
+    """ffmpeg and sox cannot go back to fill in the size when they write to a pipe."""
+    path = tmp_path / "piped.wav"
+    soundfile.write(path, _sine(RATE), RATE)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"data") + 4
+    data[start : start + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    assert len(read_audio(path)) == _SECONDS * RATE

@@ -1,0 +1,1 @@
+"""Compare variants in the terminal."""
