@@ -1,0 +1,142 @@
+"""`secateur run` on tiny models: bundles, measurements, and nothing done twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bench.results import read_results
+from runtime.bundle import Bundle
+
+RATE = 16_000
+
+VARIANTS = {"sew-dense", "sew-mp_global-50", "whisper-dense", "whisper-mp_global-50"}
+
+
+@pytest.fixture
+def recipe(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for i in range(3):
+        noise = 0.1 * rng.standard_normal(RATE)
+        soundfile.write(clips / f"{i}.flac", noise.astype(np.float32), RATE)
+        lines.append(json.dumps({"file_name": f"{i}.flac", "text": "turn on the lights"}))
+    (clips / "metadata.jsonl").write_text("\n".join(lines))
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f"""
+        name = "trial"
+        output = "{tmp_path / "out"}"
+        models = ["{tiny_folders["sew"]}", "{tiny_folders["whisper"]}"]
+        corpus.evaluate = "{clips}"
+        prune.methods = ["mp_global"]
+        prune.sparsities = [0.0, 0.5]
+        measure.clips = 2
+        measure.samples = 2
+        """
+    )
+    return path
+
+
+def start(recipe: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", str(recipe), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out, err
+
+
+def manifests(output: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in output.glob("*/bundle.json")}
+
+
+def test_a_run_leaves_verified_bundles_and_a_table_and_is_not_repeated(recipe: Path) -> None:
+    output = recipe.parent / "out"
+    rows = json.loads(finish(start(recipe, "--json"))[0])
+    assert {row["name"] for row in rows} == VARIANTS
+    for name in VARIANTS:
+        bundle = Bundle.open(output / name, check_hashes=True)
+        wanted = 0.5 if name.endswith("50") else 0.0
+        assert bundle.manifest.sparsity.achieved == pytest.approx(wanted, abs=0.001)
+    for row in rows:
+        assert row["latency_ms"] > 0
+        assert row["memory_mib"] > 10
+        assert row["wer"] >= 0
+    for measurement in read_results(output / "results.jsonl"):
+        assert measurement.loaded_forbidden == ()
+        assert len(measurement.samples) == 4
+    before = manifests(output)
+
+    out, _ = finish(start(recipe))
+    assert "0 bundles built, 0 measured" in out
+    assert manifests(output) == before
+
+    recipe.write_text(recipe.read_text().replace("[0.0, 0.5]", "[0.0, 0.5, 0.7]"))
+    out, _ = finish(start(recipe))
+    assert "2 bundles built, 2 measured" in out
+    assert {name: manifests(output)[name] for name in before} == before
+
+
+def test_a_killed_run_is_taken_up_where_it_was(recipe: Path) -> None:
+    output = recipe.parent / "out"
+    process = start(recipe)
+    deadline = time.monotonic() + 120
+    while not (output / "sew-dense" / "bundle.json").exists():
+        assert time.monotonic() < deadline, "no bundle appeared"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    for folder in output.glob("*/bundle.json"):
+        Bundle.open(folder.parent, check_hashes=True)
+    kept = manifests(output)
+    assert "sew-dense" in kept
+    out, _ = finish(start(recipe))
+    assert "4 measured" in out
+    assert f"{4 - len(kept)} bundles built" in out
+    assert manifests(output).keys() == VARIANTS
+    assert {name: manifests(output)[name] for name in kept} == kept
+
+
+def test_bad_recipes_and_models_exit_with_2_and_one_sentence(recipe: Path) -> None:
+    for text in (
+        recipe.read_text().replace("mp_global", "mp_nothing"),
+        recipe.read_text().replace("models = [", 'models = ["./no/such/model", '),
+        recipe.read_text().replace("clips", "clisp"),
+    ):
+        recipe.write_text(text)
+        process = start(recipe)
+        out, err = process.communicate()
+        assert process.returncode == 2
+        assert out == ""
+        assert len(err.strip().splitlines()) == 1, err
+        assert "Traceback" not in err
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(recipe: Path) -> None:
+    mine = recipe.parent / "out" / "sew-dense" / "diary.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("private")
+    process = start(recipe)
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert "sew-dense" in err
+    assert mine.read_text() == "private"
