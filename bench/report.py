@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,7 @@ class Column:
     title: str
     cell: Callable[[Row], str]
     is_number: bool = True
+    wide_only: bool = False  # left out where the terminal is too narrow for all
 
 
 def number(value: float | None, digits: int) -> str:
@@ -50,34 +53,43 @@ def sparsity(row: Row) -> str:
 
 COLUMNS = (
     Column("model", lambda row: row.name, is_number=False),
-    Column("method", lambda row: row.method, is_number=False),
-    Column("zeros %\nasked / got", sparsity),
+    Column("method", lambda row: row.method, is_number=False, wide_only=True),
+    Column("zeros %\nask / got", sparsity),
     Column("WER %", wer_with_interval),
-    Column("size MiB", lambda row: number(row.size_mib, 2)),
-    Column("latency ms", lambda row: number(row.latency_ms, 1)),
-    Column("RTF", lambda row: number(row.real_time_factor, 4)),
-    Column("peak MiB", lambda row: number(row.memory_mib, 1)),
+    Column("size\nMiB", lambda row: number(row.size_mib, 2)),
+    Column("latency\nms", lambda row: number(row.latency_ms, 1)),
+    Column("RTF", lambda row: number(row.real_time_factor, 4), wide_only=True),
+    Column("peak\nMiB", lambda row: number(row.memory_mib, 1)),
 )
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[Row], *, narrow: bool = False) -> Table:
     """For a terminal; failed rows are dimmed and their reasons stand in the caption."""
-    grid = Table(caption=Text("\n".join([CAPTION, *problems(rows)])), caption_justify="left")
-    for column in COLUMNS:
-        grid.add_column(column.title, justify="right" if column.is_number else "left")
+    caption = Text("\n".join([CAPTION, *problems(rows)]))
+    grid = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = [column for column in COLUMNS if not (narrow and column.wide_only)]
+    for column in columns:
+        side: Literal["left", "right"] = "right" if column.is_number else "left"
+        grid.add_column(column.title, justify=side, no_wrap=True)
     for row in rows:
-        cells = [Text(column.cell(row)) for column in COLUMNS]
+        cells = [Text(column.cell(row)) for column in columns]
         grid.add_row(*cells, style="dim" if row.problem else None)
     return grid
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Print the table as wide as it needs to be: a narrow pipe should not fold its numbers."""
+    """Print the table: in a terminal as wide as that is, in a pipe as wide as it needs to be."""
     console = Console()
-    wanted = console.measure(table(rows)).maximum
+    wanted = 2 + sum(_width(column, rows) for column in COLUMNS)
     if not console.is_terminal:
         console.width = max(console.width, wanted)
-    console.print(table(rows))
+    console.print(table(rows, narrow=console.width < wanted))
+
+
+def _width(column: Column, rows: Sequence[Row]) -> int:
+    """Of the widest cell or line of the heading, and the space beside it."""
+    texts = [*column.title.split("\n"), *(column.cell(row) for row in rows)]
+    return max(map(len, texts)) + 2
 
 
 def markdown(rows: Sequence[Row]) -> str:

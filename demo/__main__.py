@@ -14,7 +14,7 @@ from prune import cpu_torchaudio
 
 cpu_torchaudio.allow_import()
 
-from demo import clips, sew, whisper  # noqa: E402
+from demo import clips, scores, sew, whisper  # noqa: E402
 from demo.training import Learner, Plan, train  # noqa: E402
 from demo.voices import espeak_missing  # noqa: E402
 
@@ -96,6 +96,9 @@ def main() -> int:
     for name in MODELS:
         if name in wanted:
             make_model(name, options.assets, options.work)
+    trained = [name for name in MODELS if (options.assets / name).is_dir()]
+    for line in scores.lines(options.assets, trained):
+        print(line)
     return 0
 
 

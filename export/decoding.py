@@ -31,7 +31,8 @@ def speech_choice(model: Any, language: str | None, task: str | None) -> dict[st
     chosen = _language_token(language or getattr(settings, "language", None) or "en")
     if chosen not in languages:
         known = ", ".join(sorted(token.strip("<|>") for token in languages))
-        raise BadInput(f"The checkpoint does not know the language {language!r}, but: {known}.")
+        asked = language or chosen.strip("<|>")
+        raise BadInput(f"The checkpoint does not know the language {asked!r}, but: {known}.")
     task = task or getattr(settings, "task", None) or "transcribe"
     tasks = getattr(settings, "task_to_id", None) or {}
     if task not in tasks:
@@ -48,14 +49,22 @@ def _language_token(language: str) -> str:
 
 
 def whisper_rules(model: Any, choice: Mapping[str, str]) -> WhisperRules:
-    """What `model.generate(**choice)` does, greedily and without timestamps."""
+    """What `model.generate(**choice)` does, greedily and without timestamps.
+
+    transformers' defaults suppress tokens of the large vocabulary; a small one may lack them.
+    """
     settings = model.generation_config
+
+    def in_vocabulary(key: str) -> tuple[int, ...]:
+        tokens = getattr(settings, key, None) or ()
+        return tuple(token for token in tokens if 0 <= token < model.config.vocab_size)
+
     prefix = _prefix(model, choice)
     end = settings.eos_token_id
     return WhisperRules(
         prefix=prefix,
-        suppress=tuple(getattr(settings, "suppress_tokens", None) or ()),
-        begin_suppress=tuple(getattr(settings, "begin_suppress_tokens", None) or ()),
+        suppress=in_vocabulary("suppress_tokens"),
+        begin_suppress=in_vocabulary("begin_suppress_tokens"),
         end=tuple(end) if isinstance(end, list) else (end,),
         max_length=_max_length(model, len(prefix)),
     )

@@ -62,6 +62,13 @@ def assert_same(model: Any, **choice: str) -> list[tuple[int, ...]]:
     return heard
 
 
+def test_tokens_that_the_vocabulary_lacks_are_no_obstacle(model: Any) -> None:
+    """A checkpoint trained with transformers' default settings names tokens up to 50,256."""
+    model.generation_config.begin_suppress_tokens = [220, 50_256]
+    model.generation_config.suppress_tokens = [50_000, 7]
+    assert_same(model)
+
+
 def test_default_settings(model: Any) -> None:
     heard = assert_same(model)
     assert len(set(heard)) > len(CLIPS) // 2, "too dull to prove anything"
