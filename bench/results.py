@@ -36,7 +36,9 @@ def read_results(path: Path) -> list[Measurement]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as problem:
-        raise BadInput(f"{path}: there is no such results file.") from problem
+        raise BadInput(
+            f"{path}: there is no such results file; `secateur run RECIPE` writes one."
+        ) from problem
     except OSError as problem:
         raise BadInput(f"{path}: the results cannot be read ({problem.strerror}).") from problem
     except UnicodeDecodeError as problem:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export import ctc_graph, whisper_graph
-from export.decoding import ctc_rules, ctc_symbols, speech_choice, whisper_rules
+from export.decoding import ctc_rules, ctc_symbols, whisper_rules
 from export.parity import check_parity
 from prune.checkpoint import Checkpoint
+from prune.language import speech_choice
 from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, BundleFile, Manifest, Sparsity
 from speech.errors import BadInput
 from speech.scoring import Score

@@ -7,6 +7,7 @@ from typing import Any
 
 from speech.audio import RATE, Floats
 from speech.corpora import Corpus
+from speech.errors import BadInput
 from speech.features import LogMel
 from speech.scoring import Score, score
 
@@ -57,6 +58,11 @@ def evaluate(
 ) -> Evaluation:
     """A bundle is heard by onnxruntime alone, as on the device; anything else by PyTorch."""
     if (Path(model) / "bundle.json").is_file():
+        if language:
+            raise BadInput(
+                f"{model} is a bundle, and its language was fixed when it was exported: "
+                "leave out --language."
+            )
         listener = _bundle(Path(model), threads)
     else:
         listener = _checkpoint(model, revision, language, device)
@@ -100,6 +106,10 @@ def _checkpoint(model: str, revision: str | None, language: str | None, device: 
 
     chosen = chosen_device(device)
     checkpoint = open_checkpoint(model, revision=revision)
+    if language and checkpoint.family == "ctc":
+        raise BadInput(
+            f"{model} spells what it hears and knows no languages: leave out --language."
+        )
     checkpoint.model.to(chosen)
 
     def hear(clips: Iterable[Floats], progress: Progress | None) -> list[str]:

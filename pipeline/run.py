@@ -60,8 +60,8 @@ def _build(
 ) -> None:
     """All variants of one model, each from the dense weights."""
     from export.bundle import write_bundle
-    from export.decoding import speech_choice
     from prune.checkpoint import open_checkpoint
+    from prune.language import speech_choice
     from prune.listen import transcribe
     from prune.methods import count_zeros, prune
     from speech.scoring import score

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from prune.checkpoint import Checkpoint
+from prune.language import speech_choice
 from speech.features import LogMel, normalise_waveform
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,10 @@ def transcribe(
     batch: int = 16,
     progress: Progress | None = None,
 ) -> list[str]:
-    """The text of every clip; `progress` gets the count of clips done so far."""
+    """The text of every clip; `progress` gets the count of clips done so far.
+
+    Without a `language` a multilingual Whisper guesses it for every clip, as its `generate` does.
+    """
     if checkpoint.family == "whisper":
         texts = _whisper(checkpoint, clips, language, batch)
     else:
@@ -42,7 +46,7 @@ def _whisper(
     """A clip longer than the window is heard window by window, the texts joined by a space."""
     features = LogMel.from_config(checkpoint.feature_settings)
     model, tokenizer = checkpoint.model, checkpoint.processor.tokenizer
-    choice = {"language": language, "task": "transcribe"} if language else {}
+    choice = speech_choice(model, language, None) if language else {}
 
     def hear(windows: Sequence[Floats]) -> list[str]:
         mel = torch.from_numpy(np.stack([features(window) for window in windows]))

@@ -119,6 +119,15 @@ def test_bad_corpora_name_what_is_wrong(tiny_folders: dict[str, Path], corpus: P
     assert_one_sentence(secateur("eval", model, "--device", "mps"), "mps", "not available")
 
 
+def test_a_language_is_for_multilingual_whisper_only(
+    tiny_folders: dict[str, Path], corpus: Path
+) -> None:
+    for name, sentence in (("whisper", "knows one language"), ("sew", "knows no languages")):
+        model = str(tiny_folders[name])
+        done = secateur("eval", model, "--corpus", str(corpus), "--language", "de")
+        assert_one_sentence(done, sentence, "leave out")
+
+
 def test_a_mistyped_subcommand_gets_the_nearest() -> None:
     done = secateur("evel", "demo-whisper")
     assert done.returncode == 2

@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.decoding import speech_choice, whisper_rules
+from export.decoding import whisper_rules
+from prune.language import speech_choice
 from runtime.bundle import Bundle
 from runtime.recognizer import open_recognizer
 from runtime.whisper import WhisperRecognizer
