@@ -19,7 +19,7 @@ from demo.training import Learner, Plan, train  # noqa: E402
 from demo.voices import espeak_missing  # noqa: E402
 
 WHISPER_PLAN = Plan(steps=6000, batch=16, peak_rate=1e-3, warm_up=400)
-SEW_PLAN = Plan(steps=6000, batch=16, peak_rate=1e-3, warm_up=200)
+SEW_PLAN = Plan(steps=8500, batch=16, peak_rate=1e-3, warm_up=200)
 POOL_SIZE = 10_000
 
 

@@ -112,7 +112,7 @@ class SewLearner:
         following = -(taught[:, :frames] * said).sum(-1).mean()
         if following.item() > FOLLOWED:
             return following
-        together: Tensor = following + 0.3 * answer.loss
+        together: Tensor = 0.3 * following + answer.loss
         return together
 
     @torch.no_grad()

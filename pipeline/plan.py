@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.recipe import Recipe
+from prune.names import is_calibrated
 from speech.assets import bundled_model
 from speech.corpora import Corpus
 
@@ -57,6 +58,8 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
         "normalizer": recipe.corpus.normalizer or corpus.normalizer,
         "versions": versions(),
     }
+    if is_calibrated(cell.method):
+        decisive["calibration"] = [recipe.corpus.calibrate, recipe.corpus.calibration_clips]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

@@ -21,6 +21,8 @@ class Section(BaseModel):
 class CorpusSection(Section):
     evaluate: str = "demo:test"
     limit: int | None = Field(None, ge=1)
+    calibrate: str = "demo:calibration"
+    calibration_clips: int = Field(128, ge=1)
     normalizer: str | None = None
 
 

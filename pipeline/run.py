@@ -10,6 +10,7 @@ from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
 from pipeline.plan import Cell, cells, fingerprint, versions
 from pipeline.recipe import Recipe
+from prune.names import is_calibrated
 from runtime.bundle import Bundle
 from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
@@ -69,13 +70,16 @@ def _build(
     checkpoint = open_checkpoint(model)
     dense = {name: value.clone() for name, value in checkpoint.model.state_dict().items()}
     texts = [clip.text for clip in corpus.clips]
+    hessians = None
+    if any(is_calibrated(cell.method) for cell in wanted):
+        hessians = _calibrate(checkpoint, recipe, bar)
     language = None
     if checkpoint.family == "whisper":  # the bundle will be held to the same one
         language = speech_choice(checkpoint.model, None, None).get("language")
     for cell, mark in wanted.items():
         checkpoint.model.load_state_dict(dense)
         if cell.sparsity:
-            sparsity = prune(checkpoint.model, cell.method, cell.sparsity)
+            sparsity = prune(checkpoint.model, cell.method, cell.sparsity, hessians)
         else:
             sparsity = count_zeros(checkpoint.model, 0)
         with bar(f"{cell.name}: listening", len(texts)) as progress:
@@ -99,6 +103,17 @@ def _build(
             parity_clips=[clip.samples() for clip in corpus.clips[:PARITY_CLIPS]],
         )
         say(f"{cell.name}: {100 * sparsity.achieved:.1f} % zeros, WER {100 * result.wer:.1f} %")
+
+
+def _calibrate(checkpoint: Any, recipe: Recipe, bar: Bar) -> Any:
+    """What every layer of the dense model hears, once for all methods that ask."""
+    from prune.statistics import hessians
+
+    settings = recipe.corpus
+    corpus = open_corpus(settings.calibrate, limit=settings.calibration_clips, seed=recipe.seed)
+    with bar("calibrating", len(corpus)) as progress:
+        spoken = ((clip.samples(), clip.text) for clip in corpus.clips)
+        return hessians(checkpoint, spoken, progress=progress)
 
 
 def _measure(

@@ -30,3 +30,13 @@ def globally(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]
 def uniformly(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
     """The same sparsity in every layer."""
     return {name: lowest(score, round(sparsity * score.numel())) for name, score in scores.items()}
+
+
+def uniformly_by_row(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
+    """The same sparsity in every output of every layer, as Wanda compares."""
+    masks = {}
+    for name, score in scores.items():
+        due = [round(sparsity * score.shape[1] * row) for row in range(len(score) + 1)]
+        rows = [lowest(row, due[i + 1] - due[i]) for i, row in enumerate(score)]
+        masks[name] = torch.stack(rows)
+    return masks

@@ -25,3 +25,9 @@ def prunable_layers(model: nn.Module) -> dict[str, PrunableLayer]:
 
 def _vocabulary_projection(model: Any) -> nn.Module | None:
     return getattr(model, "proj_out", None) or getattr(model, "lm_head", None)
+
+
+def hears_padding(name: str) -> bool:
+    """Whether a Whisper layer's inputs are the frames of the whole window, padding included."""
+    in_encoder = name.startswith("model.encoder.")
+    return in_encoder or name.endswith(("encoder_attn.k_proj", "encoder_attn.v_proj"))

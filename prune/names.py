@@ -7,7 +7,16 @@ from speech.errors import BadInput
 METHOD_SUMMARIES = {
     "mp_global": "the smallest weights of the whole model, one-shot",
     "mp_local": "the smallest weights of each layer, one-shot",
+    "wanda": "the smallest weight times input norm in each output, one-shot, calibrated",
+    "obs": "optimal brain surgeon with the full layer Hessian and an exact refit, calibrated",
 }
+
+#: Those that look at how the model answers to speech before they cut.
+_CALIBRATED = {"wanda", "obs"}
+
+
+def is_calibrated(name: str) -> bool:
+    return name in _CALIBRATED
 
 
 def check_method(name: str) -> None:

@@ -1,9 +1,9 @@
 """Optimal Brain Surgeon for one layer: which weights go, and how the others make up for them.
 
-A layer's output error is the trace of (W - V) H (W - V)ᵀ with H = X Xᵀ, the layer's Hessian over the
-calibration inputs. `sweep` walks over the columns, drops the weights that cost least and lets the
-columns still ahead absorb the error; `refit` then solves for the weights that stay, exactly. Pure
-functions of tensors; weights have shape (outputs, inputs), Hessians (inputs, inputs).
+A layer's output error is the trace of (W - V) H (W - V)ᵀ with H = X Xᵀ, the layer's Hessian over
+the calibration inputs. `sweep` walks over the columns, drops the weights that cost least and lets
+the columns still ahead absorb the error; `refit` then solves for the weights that stay, exactly.
+Pure functions of tensors; weights have shape (outputs, inputs), Hessians (inputs, inputs).
 """
 
 from dataclasses import dataclass

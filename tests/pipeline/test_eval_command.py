@@ -1,29 +1,16 @@
 """`secateur eval` as a user calls it: real processes, real checkpoints, real files."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.pipeline.hub_stand_in import hub_stand_in
 
 RATE = 16_000
-
-
-def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, deaf to the network unless told otherwise."""
-    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **nowhere, **environment},
-    )
 
 
 @pytest.fixture
@@ -39,15 +26,6 @@ def corpus(tmp_path: Path) -> Path:
         lines.append(json.dumps({"file_name": f"{i}.wav", "text": "turn on the lights"}))
     (folder / "metadata.jsonl").write_text("\n".join(lines))
     return folder
-
-
-def assert_one_sentence(done: subprocess.CompletedProcess[str], *fragments: str) -> None:
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    for fragment in fragments:
-        assert fragment in done.stderr
 
 
 def test_a_checkpoint_folder_gives_the_promised_json(
