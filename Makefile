@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test lint tui bench demo-models clean
+.PHONY: help prune-and-export test lint tui picture bench demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
@@ -18,7 +18,7 @@ prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE 
 	$(BIN)/secateur run $(RECIPE)
 
 test: $(VENV)/.dev ## all tests that can run on this machine
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -27,6 +27,9 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 
 tui: $(VENV)/.host ## compare the variants of the last run in the terminal
 	$(BIN)/secateur tui $(RESULTS)
+
+picture: $(VENV)/.host ## draw docs/tui.svg, the README's picture, from RESULTS
+	$(BIN)/python -m tui.picture $(RESULTS) docs/tui.svg
 
 bench: $(VENV)/.host ## time features, command line and agent imports on this machine
 	$(BIN)/python -m benchmarks

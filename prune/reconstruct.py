@@ -115,7 +115,8 @@ def layer_error(weight: Tensor, pruned: Tensor, hessian: Tensor) -> float:
 def _inverse_factor(hessian: Tensor) -> Tensor:
     """Upper Cholesky factor of the inverse."""
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
-    return torch.linalg.cholesky(inverse, upper=True)
+    factor: Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return factor
 
 
 def _batches(order: Tensor, counts: Tensor) -> list[Tensor]:
