@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.local import measure_here
 from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
+from pipeline.calibrate import Bar, calibrate
 from pipeline.plan import Cell, cells, fingerprint, versions
 from pipeline.recipe import Recipe
 from prune.names import is_calibrated
@@ -16,8 +16,6 @@ from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
 Say = Callable[[str], None]
-#: Makes the progress callback for a label and a total, as `pipeline.progress.bar` does.
-Bar = Callable[[str, int], Any]
 
 #: Clips on which PyTorch and onnxruntime must agree before a bundle is finished.
 PARITY_CLIPS = 8
@@ -72,7 +70,8 @@ def _build(
     texts = [clip.text for clip in corpus.clips]
     hessians = None
     if any(is_calibrated(cell.method) for cell in wanted):
-        hessians = _calibrate(checkpoint, recipe, bar)
+        source, clips = recipe.corpus.calibrate, recipe.corpus.calibration_clips
+        hessians = calibrate(checkpoint, source, clips, recipe.seed, bar)
     language = None
     if checkpoint.family == "whisper":  # the bundle will be held to the same one
         language = speech_choice(checkpoint.model, None, None).get("language")
@@ -83,8 +82,8 @@ def _build(
         else:
             sparsity = count_zeros(checkpoint.model, 0)
         with bar(f"{cell.name}: listening", len(texts)) as progress:
-            clips = (clip.samples() for clip in corpus.clips)
-            heard = transcribe(checkpoint, clips, language=language, progress=progress)
+            spoken = (clip.samples() for clip in corpus.clips)
+            heard = transcribe(checkpoint, spoken, language=language, progress=progress)
         result = score(texts, heard, normalizer=recipe.corpus.normalizer or corpus.normalizer)
         write_bundle(
             checkpoint,
@@ -103,17 +102,6 @@ def _build(
             parity_clips=[clip.samples() for clip in corpus.clips[:PARITY_CLIPS]],
         )
         say(f"{cell.name}: {100 * sparsity.achieved:.1f} % zeros, WER {100 * result.wer:.1f} %")
-
-
-def _calibrate(checkpoint: Any, recipe: Recipe, bar: Bar) -> Any:
-    """What every layer of the dense model hears, once for all methods that ask."""
-    from prune.statistics import hessians
-
-    settings = recipe.corpus
-    corpus = open_corpus(settings.calibrate, limit=settings.calibration_clips, seed=recipe.seed)
-    with bar("calibrating", len(corpus)) as progress:
-        spoken = ((clip.samples(), clip.text) for clip in corpus.clips)
-        return hessians(checkpoint, spoken, progress=progress)
 
 
 def _measure(

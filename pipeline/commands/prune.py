@@ -4,13 +4,12 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
+from pipeline.calibrate import calibrate
 from pipeline.progress import bar
 from prune.names import check_method, is_calibrated
-from speech.corpora import open_corpus
 from speech.errors import BadInput
 
 
@@ -50,7 +49,7 @@ def command(
     from prune.methods import prune
 
     checkpoint = open_checkpoint(model, revision=revision)
-    heard = _calibrate(checkpoint, corpus, clips, seed) if corpus else None
+    heard = calibrate(checkpoint, corpus, clips, seed, bar) if corpus else None
     achieved = asdict(prune(checkpoint.model, method, sparsity, heard))
     record = {"source": model, "method": method, "corpus": corpus, "seed": seed, **achieved}
     beside = output.with_name(f".{output.name}.part")
@@ -67,12 +66,3 @@ def command(
         f"{100 * achieved['achieved']:.2f} % of the prunable weights are zero "
         f"({100 * achieved['model']:.2f} % of the model); written to {output}."
     )
-
-
-def _calibrate(checkpoint: Any, corpus: str, clips: int, seed: int) -> Any:
-    from prune.statistics import hessians
-
-    opened = open_corpus(corpus, limit=clips, seed=seed)
-    with bar(f"calibrating on {opened.name}", len(opened)) as progress:
-        spoken = ((clip.samples(), clip.text) for clip in opened.clips)
-        return hessians(checkpoint, spoken, progress=progress)
