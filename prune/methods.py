@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from prune import allocate, scores
-from prune.families import prunable_layers
+from prune.families.layers import prunable_layers
 from prune.names import check_method, is_calibrated
 from prune.reconstruct import damped, refit, sweep
 from runtime.bundle import Sparsity

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
-from prune.families import hears_padding, prunable_layers
+from prune.families.layers import hears_padding, prunable_layers
 from speech.errors import BadInput
 from speech.features import LogMel, normalise_waveform
 

@@ -5,7 +5,7 @@ from torch import nn
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from prune.checkpoint import Checkpoint
-from prune.families import prunable_layers
+from prune.families.layers import prunable_layers
 
 
 def test_whisper_tiny_has_65_linear_layers_and_all_but_the_tied_one_are_prunable() -> None:

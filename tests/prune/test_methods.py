@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from prune.allocate import globally, lowest, uniformly
 from prune.checkpoint import Checkpoint
-from prune.families import prunable_layers
+from prune.families.layers import prunable_layers
 from prune.methods import METHODS, prune
 from prune.names import METHOD_SUMMARIES
 from prune.statistics import hessians

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from prune.checkpoint import Checkpoint
-from prune.families import prunable_layers
+from prune.families.layers import prunable_layers
 from prune.statistics import hessians
 from speech.errors import BadInput
 
