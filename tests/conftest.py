@@ -9,6 +9,7 @@ from prune import cpu_torchaudio
 
 cpu_torchaudio.allow_import()
 
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the tiny checkpoints by family; not to be written to."""
-    from tests.tiny_models import write_sew, write_whisper
+    from tests import tiny_models
 
-    folders = {name: tmp_path_factory.mktemp("tiny") / name for name in ("whisper", "sew")}
-    write_whisper(folders["whisper"])
-    write_sew(folders["sew"])
+    writers = {
+        "whisper": tiny_models.write_whisper,
+        "whisper-multilingual": partial(tiny_models.write_whisper, seed=1, multilingual=True),
+        "sew": tiny_models.write_sew,
+        "sew-d": tiny_models.write_sew_d,
+        "wav2vec2": tiny_models.write_wav2vec2,
+        "wav2vec2-large": partial(tiny_models.write_wav2vec2, large=True),
+    }
+    folders = {name: tmp_path_factory.mktemp("tiny") / name for name in writers}
+    for name, write in writers.items():
+        write(folders[name])
     return folders
 
 
@@ -45,7 +54,25 @@ def tiny_sew(tiny_folders: dict[str, Path]) -> "Checkpoint":
     return _opened(tiny_folders["sew"])
 
 
-@pytest.fixture(params=["whisper", "sew"])
+@pytest.fixture
+def tiny_multilingual(tiny_folders: dict[str, Path]) -> "Checkpoint":
+    return _opened(tiny_folders["whisper-multilingual"])
+
+
+@pytest.fixture
+def tiny_wav2vec2(tiny_folders: dict[str, Path]) -> "Checkpoint":
+    return _opened(tiny_folders["wav2vec2"])
+
+
+@pytest.fixture(params=["whisper", "sew", "wav2vec2"])
 def tiny_checkpoint(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> "Checkpoint":
     """Each family in turn."""
+    return _opened(tiny_folders[request.param])
+
+
+@pytest.fixture(
+    params=["whisper", "whisper-multilingual", "sew", "sew-d", "wav2vec2", "wav2vec2-large"]
+)
+def tiny_variant(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> "Checkpoint":
+    """Each build of each family in turn."""
     return _opened(tiny_folders[request.param])

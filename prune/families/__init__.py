@@ -1,0 +1,1 @@
+"""What is inside the models we know: layers, their order, heads and neurons, by name."""
