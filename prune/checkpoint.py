@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prune import cpu_torchaudio
+from prune.structure import shapes
 from speech.assets import BUNDLED_MODELS, bundled_model
 from speech.errors import BadInput
 
@@ -40,7 +41,11 @@ class Checkpoint:
         return settings
 
     def save(self, folder: Path) -> None:
-        """What `from_pretrained` opens again; the caller writes beside and renames."""
+        """What `open_checkpoint` opens again, and `from_pretrained` unless shapes are uneven.
+
+        The caller writes beside and renames.
+        """
+        shapes.record_shapes(self.model)
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
@@ -58,7 +63,7 @@ def open_checkpoint(name_or_path: str, *, revision: str | None = None) -> Checkp
             f"{name_or_path} is a {config.model_type!r} model; "
             f"Secateur knows {', '.join(sorted(FAMILIES))}."
         )
-    model = _model(source, name_or_path, family, revision)
+    model = _model(source, name_or_path, config, revision)
     _refuse_broken_weights(model, name_or_path)
     return Checkpoint(model, _processor(source, name_or_path, revision), family, name_or_path)
 
@@ -139,12 +144,13 @@ def _model_type(folder: Path) -> str:
     return f"its model_type is {config.get('model_type')!r}"
 
 
-def _model(source: str, name: str, family: Family, revision: str | None) -> Any:
+def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq
 
-    kind = AutoModelForSpeechSeq2Seq if family == "whisper" else AutoModelForCTC
+    plain = _model_class(config)
+    shaped = shapes.needs_shaping(config)
+    kind: Any = shapes.built_to_shape(plain, name) if shaped else plain
     try:
         model, report = kind.from_pretrained(
             source, revision=revision, dtype=torch.float32, output_loading_info=True
@@ -160,7 +166,20 @@ def _model(source: str, name: str, family: Family, revision: str | None) -> Any:
             f"{name} lacks {len(missing)} weights that its configuration asks for, "
             f"{sorted(missing)[0]} among them: give a checkpoint fine-tuned for recognition."
         )
+    if shaped and report["unexpected_keys"]:
+        raise BadInput(
+            f"{name} has weights that its configuration does not know, "
+            f"{sorted(report['unexpected_keys'])[0]} among them: the files do not belong together."
+        )
+    model.__class__ = plain
     return model.eval()
+
+
+def _model_class(config: Any) -> Any:
+    from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq
+
+    auto = AutoModelForSpeechSeq2Seq if config.model_type == "whisper" else AutoModelForCTC
+    return auto._model_mapping[type(config)]
 
 
 def _processor(source: str, name: str, revision: str | None) -> Any:

@@ -1,0 +1,1 @@
+"""Pruning that shrinks shapes: heads, FFN neurons, whole layers and words that are really gone."""

@@ -1,0 +1,107 @@
+"""Making a model smaller in place: rows and columns that are gone, not zero."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prune.families.groups import Group, Heads, groups, set_head_count
+from prune.reconstruct import Damped
+from prune.structure.saliency import columns_of, compensate, compensate_with_bias
+from prune.structure.shapes import record_shapes
+from speech.errors import BadInput
+
+
+@torch.no_grad()
+def apply(
+    model: Any,
+    kept: Mapping[str, Sequence[int]],
+    hessians: Mapping[str, Damped] | None = None,
+    means: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Cut every group down to what is `kept` of it, and write the new shapes into the config.
+
+    With `hessians` (and `means`) of the output layers' inputs, by layer, what stays makes up for
+    what goes; a layer without one is only sliced.
+    """
+    known = groups(model)
+    for name, indices in kept.items():
+        if name not in known:
+            raise BadInput(f"{name} is no group of heads or neurons of this model.")
+        group = known[name]
+        hessian, mean = (hessians or {}).get(group.output), (means or {}).get(group.output)
+        cut(model, group, indices, hessian, mean)
+    record_shapes(model)
+
+
+@torch.no_grad()
+def cut(
+    model: Any,
+    group: Group,
+    kept: Sequence[int],
+    hessian: Damped | None = None,
+    mean: Tensor | None = None,
+) -> None:
+    """Cut one group; `hessian` and `mean` are of its output layer's inputs, before the cut.
+
+    For a model cut block by block: end with `prune.structure.shapes.record_shapes`.
+    """
+    indices = _checked(group, kept)
+    if len(indices) == group.count:
+        return
+    output = model.get_submodule(group.output)
+    columns = columns_of(torch.tensor(indices), group.size)
+    weight, bias = _fitted(output, hessian, mean, columns)
+    for name in group.inputs:
+        layer = model.get_submodule(name)
+        _resize(layer, layer.weight[columns], None if layer.bias is None else layer.bias[columns])
+    _resize(output, weight, bias)
+    if isinstance(group, Heads):
+        set_head_count(model.get_submodule(group.name), len(indices))
+        _follow_alignment_heads(model, group, indices)
+
+
+def _fitted(
+    output: nn.Linear, hessian: Damped | None, mean: Tensor | None, columns: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    weight, bias = output.weight, output.bias
+    if hessian is None:
+        return weight[:, columns], bias
+    if mean is None or bias is None:
+        return compensate(weight, hessian, columns), bias
+    return compensate_with_bias(weight, bias, hessian, mean, columns)
+
+
+def _resize(layer: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
+    """The same module with other weights: hooks and references to it stay good."""
+    layer.weight = nn.Parameter(weight.detach().clone(), layer.weight.requires_grad)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone(), layer.bias.requires_grad)
+    layer.out_features, layer.in_features = weight.shape
+
+
+def _checked(group: Group, kept: Sequence[int]) -> list[int]:
+    indices = sorted(set(kept))
+    if not indices or len(indices) != len(kept) or indices[0] < 0 or indices[-1] >= group.count:
+        raise BadInput(
+            f"{group.name} cannot be cut down to {len(kept)} of {group.count}: "
+            "keep at least one, none of them twice, each one that is there."
+        )
+    return indices
+
+
+def _follow_alignment_heads(model: Any, group: Heads, indices: Sequence[int]) -> None:
+    """Whisper's heads that time its words are named by number: renumber those that stay."""
+    settings: Any = getattr(model, "generation_config", None)
+    aligned = getattr(settings, "alignment_heads", None)
+    if not aligned or ".encoder_attn" not in group.name:
+        return
+    layer = int(group.name.split(".")[-2])
+    renumbered = []
+    for place, head in aligned:
+        if place != layer:
+            renumbered.append([place, head])
+        elif head in indices:
+            renumbered.append([place, indices.index(head)])
+    settings.alignment_heads = renumbered or None
