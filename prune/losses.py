@@ -1,0 +1,262 @@
+"""What a model is told that it got wrong: the text, and how far it is from a teacher.
+
+A family's task turns clips with texts into batches, and a model and a batch into an answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prune.augment import with_patches_hidden
+from prune.checkpoint import Checkpoint
+from prune.language import speech_choice
+from speech.errors import BadInput
+from speech.features import LogMel, normalise_waveform
+
+Floats = NDArray[np.float32]
+
+#: Targets that are not to be learnt: padding, and what a decoder is told anyway.
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Example:
+    samples: Floats
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    #: What the model's `forward` is called with.
+    given: dict[str, Tensor]
+    #: Tokens to answer, (clips, most tokens), padded with IGNORED.
+    targets: Tensor
+    #: Frames of each clip with speech, of the mel or of the CTC head.
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    #: Nats per token.
+    loss: Tensor
+    #: How many tokens that is the mean of.
+    tokens: int
+    #: (tokens or frames, vocabulary) in fp32.
+    logits: Tensor
+    #: The encoder's last hidden states in fp32, (clips, frames, width).
+    states: Tensor
+
+
+class Task(Protocol):
+    def example(self, samples: Floats, text: str) -> Example:
+        """A clip with its text as tokens."""
+
+    def fits(self, example: Example) -> bool:
+        """Whether the model can hear and answer the whole of it."""
+
+    def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
+        """The same, in parts that can go through the model together."""
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        """What the model is given for a group."""
+
+    def hidden(self, batch: Batch) -> Batch:
+        """The batch with patches hidden by chance, where the model does not do so itself."""
+
+    def answer(self, model: nn.Module, batch: Batch) -> Answer:
+        """What the model makes of it."""
+
+
+def task_for(checkpoint: Checkpoint) -> Task:
+    return WhisperTask(checkpoint) if checkpoint.family == "whisper" else CtcTask(checkpoint)
+
+
+def divergence(answer: Answer, teacher: Answer, temperature: float) -> Tensor:
+    """Kullback and Leibler's, from the teacher, in nats per token or frame, times temperature²."""
+    _refuse_unlike("vocabulary", answer.logits, teacher.logits)
+    said = (answer.logits / temperature).log_softmax(-1)
+    taught = (teacher.logits / temperature).log_softmax(-1)
+    return F.kl_div(said, taught, reduction="batchmean", log_target=True) * temperature**2
+
+
+def distance(answer: Answer, teacher: Answer) -> Tensor:
+    """Mean squared error of the encoder's states, as a share of the teacher's variance."""
+    _refuse_unlike("encoder states", answer.states, teacher.states)
+    return F.mse_loss(answer.states, teacher.states) / teacher.states.var()
+
+
+def _refuse_unlike(what: str, mine: Tensor, theirs: Tensor) -> None:
+    if mine.shape != theirs.shape:
+        raise BadInput(
+            f"The teacher's {what} {tuple(theirs.shape)} cannot be compared with the model's "
+            f"{tuple(mine.shape)}: take the dense model itself as the teacher."
+        )
+
+
+class WhisperTask:
+    """The decoder is fed the text and asked for each next token."""
+
+    def __init__(self, checkpoint: Checkpoint):
+        self._tokenizer = checkpoint.processor.tokenizer
+        self._features = LogMel.from_config(checkpoint.feature_settings)
+        self._longest = checkpoint.model.config.max_target_positions
+        self._prompt = _prompt(checkpoint)
+
+    def example(self, samples: Floats, text: str) -> Example:
+        """A clip without words is answered with the end at once."""
+        words = f" {text.strip()}" if text.strip() else ""
+        spoken = self._tokenizer(words, add_special_tokens=False).input_ids
+        return Example(samples, (*self._prompt, *spoken, self._tokenizer.eos_token_id))
+
+    def fits(self, example: Example) -> bool:
+        """Not a clip longer than the window: its text belongs to more than one of them."""
+        heard = 0 < len(example.samples) <= self._features.window_samples
+        return heard and len(example.tokens) <= self._longest + 1
+
+    def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
+        return [examples]
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        mel = np.stack([self._features(example.samples) for example in examples])
+        tokens = _padded([example.tokens for example in examples])
+        targets = tokens[:, 1:].clone()
+        targets[:, : len(self._prompt) - 1] = IGNORED
+        given = tokens[:, :-1].masked_fill(tokens[:, :-1] == IGNORED, self._tokenizer.eos_token_id)
+        hop = self._features.hop
+        frames = tuple(-(-len(example.samples) // hop) for example in examples)
+        return Batch(
+            {"input_features": torch.from_numpy(mel), "decoder_input_ids": given}, targets, frames
+        )
+
+    def hidden(self, batch: Batch) -> Batch:
+        mels = zip(batch.given["input_features"], batch.frames, strict=True)
+        patched = torch.stack([with_patches_hidden(mel, frames) for mel, frames in mels])
+        return replace(batch, given=batch.given | {"input_features": patched})
+
+    def answer(self, model: nn.Module, batch: Batch) -> Answer:
+        device = next(model.parameters()).device
+        given = {name: value.to(device) for name, value in batch.given.items()}
+        out = model(**given, use_cache=False)
+        targets = batch.targets.to(device)
+        counts = targets != IGNORED
+        logits = out.logits[counts].float()
+        loss = F.cross_entropy(logits, targets[counts])
+        return Answer(loss, len(logits), logits, out.encoder_last_hidden_state.float())
+
+
+def _prompt(checkpoint: Checkpoint) -> list[int]:
+    """What the decoder is told before the first word, as `generate` does."""
+    plain: list[int] = checkpoint.processor.tokenizer("").input_ids[:-1]
+    choice = speech_choice(checkpoint.model, None, None)
+    if not choice:
+        return plain
+    settings = checkpoint.model.generation_config
+    language = settings.lang_to_id[choice["language"]]
+    return [plain[0], language, settings.task_to_id[choice["task"]], plain[-1]]
+
+
+class CtcTask:
+    """The head is asked for the text's letters in their order, whenever they come.
+
+    Clips go through one at a time where the model has group norm, which would hear padding; a
+    model with layer norm that was trained with an attention mask gets them together.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        self._tokenizer = checkpoint.processor.tokenizer
+        self._normalises = checkpoint.feature_settings.get("do_normalize", True)
+        self._config = checkpoint.model.config
+        self._together = _pads_well(checkpoint)
+
+    def example(self, samples: Floats, text: str) -> Example:
+        """Spelt in the case that the vocabulary has; signs that it has not are left out."""
+        unknown = self._tokenizer.unk_token_id
+        plain = " ".join(text.split())
+        spelt = [self._tokenizer(t).input_ids for t in (plain, plain.upper(), plain.lower())]
+        best = min(spelt, key=lambda ids: ids.count(unknown))
+        return Example(samples, tuple(letter for letter in best if letter != unknown))
+
+    def fits(self, example: Example) -> bool:
+        """CTC needs a frame a letter, and one more between equal letters."""
+        letters = example.tokens
+        doubled = sum(a == b for a, b in pairwise(letters))
+        return self._frames(len(example.samples)) >= max(1, len(letters) + doubled)
+
+    def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
+        return [examples] if self._together else [[example] for example in examples]
+
+    def batch(self, examples: Sequence[Example]) -> Batch:
+        clips = [
+            torch.from_numpy(normalise_waveform(e.samples) if self._normalises else e.samples)
+            for e in examples
+        ]
+        given = {"input_values": nn.utils.rnn.pad_sequence(clips, batch_first=True)}
+        if self._together:
+            ones = [torch.ones(len(clip), dtype=torch.long) for clip in clips]
+            given["attention_mask"] = nn.utils.rnn.pad_sequence(ones, batch_first=True)
+        frames = tuple(self._frames(len(clip)) for clip in clips)
+        return Batch(given, _padded([e.tokens for e in examples]), frames)
+
+    def hidden(self, batch: Batch) -> Batch:
+        """As it is: these models hide stretches of their own features while they learn."""
+        return batch
+
+    def answer(self, model: nn.Module, batch: Batch) -> Answer:
+        device = next(model.parameters()).device
+        given = {name: value.to(device) for name, value in batch.given.items()}
+        states, logits = _with_states(model, given)
+        logits = logits.float()
+        targets = batch.targets.to(device)
+        lengths = (targets != IGNORED).sum(1)
+        most = logits.shape[1]
+        frames = [min(most, n) for n in batch.frames] if self._together else [most]
+        # torch has no CTC for an Apple GPU.
+        where = torch.device("cpu") if device.type == "mps" else device
+        losses = F.ctc_loss(
+            logits.log_softmax(-1).transpose(0, 1).to(where),
+            targets.clamp_min(0).to(where),
+            torch.tensor(frames),
+            lengths.cpu(),
+            blank=self._config.pad_token_id,
+            reduction="none",
+            zero_infinity=True,
+        )
+        tokens = max(1, int(lengths.sum()))
+        real = torch.cat([row[:n] for row, n in zip(logits, frames, strict=True)])
+        return Answer(losses.sum().to(device) / tokens, tokens, real, states.float())
+
+    def _frames(self, samples: int) -> int:
+        """What the convolutions leave of a clip."""
+        for kernel, stride in zip(self._config.conv_kernel, self._config.conv_stride, strict=True):
+            samples = (samples - kernel) // stride + 1 if samples >= kernel else 0
+        return samples
+
+
+def _pads_well(checkpoint: Checkpoint) -> bool:
+    by_layer = getattr(checkpoint.model.config, "feat_extract_norm", None) == "layer"
+    return by_layer and bool(checkpoint.feature_settings.get("return_attention_mask"))
+
+
+def _with_states(model: Any, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The last hidden states and the logits: transformers' CTC models give the logits only."""
+    caught: list[Tensor] = []
+    hook = model.base_model.register_forward_hook(
+        lambda _, __, out: caught.append(out.last_hidden_state)
+    )
+    try:
+        logits: Tensor = model(**given).logits
+    finally:
+        hook.remove()
+    return caught[0], logits
+
+
+def _padded(rows: Sequence[tuple[int, ...]]) -> Tensor:
+    longest = max([1, *map(len, rows)])
+    return torch.tensor([[*row, *[IGNORED] * (longest - len(row))] for row in rows])

@@ -1,0 +1,417 @@
+"""Fine-tuning gives back what pruning took and no zero, and ends the same however often killed."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from prune.checkpoint import Checkpoint, open_checkpoint
+from prune.families.layers import prunable_layers
+from prune.finetune import FineTuning, finetune
+from prune.losses import distance, divergence, task_for
+from speech.corpora import open_corpus
+from speech.errors import BadInput
+
+RATE = 16_000
+Spoken = list[tuple[np.ndarray, str]]
+Weights = dict[str, torch.Tensor]
+
+#: A dozen steps on noise, with all there is to leave to chance, and looks in between.
+BRIEF = FineTuning(steps=12, batch=3, rate=1e-3, warm_up=2, held_out=0.3, check_every=4)
+
+TEXTS = ["turn on the lights", "the radio", "on", "", "kitchen lights now", "turn the radio on"]
+
+
+def noise(clips: int = 6, seconds: float = 1.5) -> Spoken:
+    rng = np.random.default_rng(0)
+    lengths = rng.uniform(0.8 * seconds, 1.2 * seconds, clips) * RATE
+    return [
+        (rng.standard_normal(int(n)).astype(np.float32) / 5, TEXTS[i % len(TEXTS)])
+        for i, n in enumerate(lengths)
+    ]
+
+
+def weights(checkpoint: Checkpoint) -> Weights:
+    return {name: value.clone() for name, value in checkpoint.model.state_dict().items()}
+
+
+def same(one: Weights, other: Weights) -> bool:
+    """Bit for bit, the sign of zero included."""
+    return all(
+        torch.equal(value.view(torch.int32), other[name].view(torch.int32))
+        for name, value in one.items()
+    )
+
+
+def cut(checkpoint: Checkpoint, sparsity: float) -> Weights:
+    """Sets the smallest weights of the whole model to zero, and gives what is kept by layer."""
+    layers = {name: layer.weight for name, layer in prunable_layers(checkpoint.model).items()}
+    sizes = torch.cat([weight.detach().abs().flatten() for weight in layers.values()])
+    threshold = sizes.kthvalue(max(1, round(sparsity * len(sizes)))).values
+    masks = {name: weight.abs() > threshold for name, weight in layers.items()}
+    with torch.no_grad():
+        for name, weight in layers.items():
+            weight.masked_fill_(~masks[name], 0)
+    return masks
+
+
+class Killed(Exception):  # noqa: N818
+    pass
+
+
+def killing_at(step: int) -> Callable[[int], None]:
+    def kill(done: int) -> None:
+        if done == step:
+            raise Killed
+
+    return kill
+
+
+@pytest.fixture(scope="module")
+def demo_spoken() -> Spoken:
+    corpus = open_corpus("demo:calibration", limit=80)
+    return [(clip.samples(), clip.text) for clip in corpus.clips]
+
+
+def test_a_pruned_whisper_understands_again_and_stays_pruned(demo_spoken: Spoken) -> None:
+    checkpoint = open_checkpoint("demo-whisper")
+    masks = cut(checkpoint, 0.8)
+    plan = FineTuning(steps=24, batch=8, rate=2e-3, warm_up=4, check_every=8)
+    outcome = finetune(checkpoint, demo_spoken, plan, masks=masks)
+    (start, before), *_, (end, after) = outcome.held_out
+    assert (start, end) == (0, 24)
+    assert before > 2.5, "pruning did no harm that could be mended"
+    assert after < 0.5 * before
+    assert (outcome.steps, outcome.best_step, outcome.stopped) == (24, 24, "finished")
+    assert not checkpoint.model.training
+    for name, layer in prunable_layers(checkpoint.model).items():
+        gone = layer.weight.view(torch.int32)[~masks[name]]
+        assert not gone.any(), f"{name}: what was cut grew back"
+
+
+def test_masked_weights_are_zero_after_every_step(tiny_checkpoint: Checkpoint) -> None:
+    """With accumulation, weight decay and weights that were not zero when training began."""
+    generator = torch.Generator().manual_seed(0)
+    layers = prunable_layers(tiny_checkpoint.model)
+    masks = {n: torch.rand(x.weight.shape, generator=generator) > 0.5 for n, x in layers.items()}
+    seen: list[int] = []
+
+    def check(done: int) -> None:
+        seen.append(done)
+        assert all(not x.weight[~masks[n]].any() for n, x in layers.items())
+
+    plan = replace(BRIEF, accumulate=2, weight_decay=0.1)
+    finetune(tiny_checkpoint, noise(), plan, masks=masks, progress=check)
+    assert seen == list(range(1, 13))
+    for name, layer in layers.items():
+        assert bool((layer.weight[masks[name]] != 0).all()), "a weight that was kept is gone"
+
+
+def test_without_masks_zeros_may_come_back(tiny_checkpoint: Checkpoint) -> None:
+    cut(tiny_checkpoint, 0.5)
+    finetune(tiny_checkpoint, noise(), replace(BRIEF, patience=99))
+    zeros = sum(int((x.weight == 0).sum()) for x in prunable_layers(tiny_checkpoint.model).values())
+    assert zeros == 0
+
+
+def killed_and_resumed(folder: str, file: Path, killed_at: int) -> None:
+    """Whatever else draws from the global generators in the meantime."""
+    plan = replace(BRIEF, distil_logits=1.0)
+    teacher = open_checkpoint(folder).model
+    whole, shot, again = (open_checkpoint(folder) for _ in range(3))
+    masks = cut(whole, 0.5)
+    expected = finetune(whole, noise(), plan, masks=masks, teacher=teacher)
+    kill = killing_at(killed_at)
+    with pytest.raises(Killed):
+        finetune(shot, noise(), plan, masks=masks, teacher=teacher, resume=file, progress=kill)
+    torch.manual_seed(99)
+    np.random.seed(99)
+    got = finetune(again, noise(), plan, masks=masks, teacher=teacher, resume=file)
+    assert got == expected
+    assert same(weights(again), weights(whole))
+
+
+def test_killed_and_resumed_comes_to_the_same_bits(
+    tiny_variant: Checkpoint, tmp_path: Path
+) -> None:
+    killed_and_resumed(tiny_variant.source, tmp_path / "run.pt", 7)
+
+
+@pytest.mark.parametrize("killed_at", [2, 4, 11])
+def test_wherever_it_is_killed(tiny_whisper: Checkpoint, tmp_path: Path, killed_at: int) -> None:
+    """Before the first look, at it, and before the last."""
+    killed_and_resumed(tiny_whisper.source, tmp_path / "run.pt", killed_at)
+
+
+CHILD = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from prune.checkpoint import open_checkpoint
+from prune.finetune import finetune
+from tests.prune.test_finetune import BRIEF, noise
+def slowly(done):
+    print(done, flush=True)
+    time.sleep(0.05)
+finetune(open_checkpoint({folder!r}), noise(), BRIEF, resume=Path({file!r}), progress=slowly)
+"""
+
+
+def test_a_process_that_is_killed_outright_loses_nothing_but_time(
+    tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder, file = str(tiny_folders["whisper"]), tmp_path / "run.pt"
+    code = CHILD.format(root=str(Path(__file__).parents[2]), folder=folder, file=str(file))
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    for line in child.stdout:
+        if int(line) == 6:
+            child.send_signal(signal.SIGKILL)
+            break
+    assert child.wait(timeout=60) == -signal.SIGKILL
+    steps: list[int] = []
+    whole, resumed = open_checkpoint(folder), open_checkpoint(folder)
+    expected = finetune(whole, noise(), BRIEF)
+    assert finetune(resumed, noise(), BRIEF, resume=file, progress=steps.append) == expected
+    assert steps[0] == 5, "it did not go on from the look after step 4"
+    assert same(weights(resumed), weights(whole))
+
+
+def test_a_finished_run_is_not_done_again(tiny_folders: dict[str, Path], tmp_path: Path) -> None:
+    first, second = (open_checkpoint(str(tiny_folders["sew"])) for _ in range(2))
+    outcome = finetune(first, noise(), BRIEF, resume=tmp_path / "run.pt")
+    start = time.perf_counter()
+    again = finetune(
+        second, noise(), BRIEF, resume=tmp_path / "run.pt", progress=lambda _: pytest.fail("again")
+    )
+    assert time.perf_counter() - start < 2
+    assert again == outcome
+    assert same(weights(first), weights(second))
+
+
+def test_a_snapshot_of_another_run_or_a_damaged_one_is_refused(
+    tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    def run(plan: FineTuning = BRIEF, clips: int = 6, sparsity: float = 0.0) -> None:
+        checkpoint = open_checkpoint(str(tiny_folders["sew"]))
+        cut(checkpoint, sparsity)
+        finetune(checkpoint, noise(clips), plan, resume=file)
+
+    file = tmp_path / "run.pt"
+    run()
+    for other in ({"plan": replace(BRIEF, seed=1)}, {"clips": 7}, {"sparsity": 0.5}):
+        with pytest.raises(BadInput, match=r"run\.pt is of a fine-tuning run with another plan"):
+            run(**other)
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(BadInput, match=r"run\.pt cannot be read .* delete it"):
+        run()
+
+
+def test_a_rate_that_is_too_high_stops_with_the_best_kept(tiny_variant: Checkpoint) -> None:
+    before = weights(tiny_variant)
+    plan = replace(BRIEF, steps=200, rate=1e3, clip=1e6, check_every=2, patience=99)
+    outcome = finetune(tiny_variant, noise(), plan)
+    assert outcome.stopped.startswith("diverged: ")
+    assert outcome.steps < 200
+    assert outcome.best_step == 0
+    assert same(weights(tiny_variant), before)
+    assert not tiny_variant.model.training
+
+
+def test_a_loss_that_is_no_number_stops_at_once(tiny_whisper: Checkpoint) -> None:
+    spoken = noise()
+    broken = [(np.full_like(samples, np.nan), text) for samples, text in spoken]
+    outcome = finetune(tiny_whisper, broken, BRIEF)
+    assert outcome.stopped.startswith("diverged: ")
+    assert outcome.steps == 0
+    assert all(value.isfinite().all() for value in weights(tiny_whisper).values())
+
+
+def test_it_stops_when_it_no_longer_improves(tiny_whisper: Checkpoint) -> None:
+    """On noise with random texts there is nothing to learn that holds for other clips."""
+    plan = replace(BRIEF, steps=400, rate=3e-3, check_every=5, patience=3)
+    outcome = finetune(tiny_whisper, noise(12), plan)
+    losses = dict(outcome.held_out)
+    assert outcome.stopped == "no longer improving"
+    assert outcome.steps == outcome.best_step + 3 * 5 < 400
+    assert losses[outcome.best_step] == min(losses.values())
+    again = finetune(tiny_whisper, noise(12), replace(plan, steps=1, rate=1e-9))
+    assert again.held_out[0][1] == pytest.approx(min(losses.values()), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["whisper", "sew"])
+def test_distilling_brings_the_model_closer_to_its_teacher(
+    tiny_folders: dict[str, Path], family: str
+) -> None:
+    teacher = open_checkpoint(str(tiny_folders[family]))
+    before = weights(teacher)
+
+    def apart(checkpoint: Checkpoint) -> tuple[float, float]:
+        """In logits and in encoder states, on a clip that was learnt from."""
+        task = task_for(checkpoint)
+        batch = task.batch([task.example(*noise(1)[0])])
+        with torch.no_grad():
+            said = task.answer(checkpoint.model, batch)
+            taught = task.answer(teacher.model, batch)
+            return float(divergence(said, taught, 1.0)), float(distance(said, taught))
+
+    def apart_after(steps: int, **weight: Any) -> tuple[float, float]:
+        checkpoint = open_checkpoint(str(tiny_folders[family]))
+        masks = cut(checkpoint, 0.5)
+        plan = replace(BRIEF, rate=3e-3, spec_augment=False, speed=False, **weight)
+        if steps:
+            plan = replace(plan, steps=steps, check_every=steps)
+            finetune(checkpoint, noise(), plan, masks=masks, teacher=teacher.model)
+        return apart(checkpoint)
+
+    assert apart(teacher) == pytest.approx((0, 0), abs=1e-6)
+    start = apart_after(0)
+    assert apart_after(30, distil_logits=10.0)[0] < 0.9 * start[0]
+    assert apart_after(30, distil_states=10.0)[1] < 0.9 * start[1]
+    assert same(weights(teacher), before), "the teacher was taught"
+
+
+def test_a_teacher_of_another_shape_is_refused(
+    tiny_whisper: Checkpoint, tiny_multilingual: Checkpoint
+) -> None:
+    plan = replace(BRIEF, distil_logits=1.0)
+    with pytest.raises(BadInput, match=r"teacher's vocabulary .* cannot be compared"):
+        finetune(tiny_whisper, noise(), plan, teacher=tiny_multilingual.model)
+
+
+def test_layers_of_odd_sizes_train_too(tiny_whisper: Checkpoint) -> None:
+    """As structured pruning leaves them: one feed-forward smaller, one layer gone."""
+    encoder = tiny_whisper.model.model.encoder
+    torch.manual_seed(0)
+    encoder.layers[0].fc1, encoder.layers[0].fc2 = torch.nn.Linear(32, 9), torch.nn.Linear(9, 32)
+    del tiny_whisper.model.model.decoder.layers[1]
+    outcome = finetune(tiny_whisper, noise(), BRIEF)
+    assert outcome.held_out[-1][1] < outcome.held_out[0][1]
+
+
+def test_half_precision_trains_as_well(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA's autocast, played by the CPU's: the answers come in bfloat16, the losses do not."""
+    halved = partial(torch.autocast, "cpu", torch.bfloat16)
+    monkeypatch.setattr("prune.finetune._precision", lambda _: (halved, False))
+    plan = replace(BRIEF, distil_logits=1.0, distil_states=1.0)
+    teacher = deepcopy(tiny_checkpoint.model)
+    cut(tiny_checkpoint, 0.5)
+    outcome = finetune(tiny_checkpoint, noise(), plan, teacher=teacher)
+    assert outcome.stopped == "finished"
+    assert all(value.dtype == torch.float32 for value in weights(tiny_checkpoint).values())
+
+
+def test_clips_heard_together_are_answered_as_if_alone(
+    tiny_folders: dict[str, Path],
+) -> None:
+    """Models with layer norm and an attention mask; those with group norm are not batched."""
+    checkpoint = open_checkpoint(str(tiny_folders["wav2vec2-large"]))
+    alone = task_for(checkpoint)
+    checkpoint.processor.feature_extractor.return_attention_mask = True
+    together = task_for(checkpoint)
+    examples = [together.example(*clip) for clip in noise()]
+    assert [len(group) for group in alone.groups(examples)] == [1] * 6
+    assert [len(group) for group in together.groups(examples)] == [6]
+    with torch.no_grad():
+        answers = [alone.answer(checkpoint.model, alone.batch([e])) for e in examples]
+        answer = together.answer(checkpoint.model, together.batch(examples))
+    assert torch.allclose(answer.logits, torch.cat([a.logits for a in answers]), atol=1e-4)
+    by_hand = sum(float(a.loss) * a.tokens for a in answers) / sum(a.tokens for a in answers)
+    assert float(answer.loss) == pytest.approx(by_hand, rel=0.05)
+
+
+def test_whisper_is_told_its_language_and_not_asked_for_it(tiny_multilingual: Checkpoint) -> None:
+    task, tokenizer = task_for(tiny_multilingual), tiny_multilingual.processor.tokenizer
+    samples = noise(1)[0][0]
+    batch = task.batch([task.example(samples, "turn on"), task.example(samples, "")])
+    told = tokenizer.convert_ids_to_tokens(batch.given["decoder_input_ids"][0][:4])
+    assert told == ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
+    assert tokenizer.decode([t for t in batch.targets[0] if t >= 0]) == " turn on<|endoftext|>"
+    assert tokenizer.decode([t for t in batch.targets[1] if t >= 0]) == "<|endoftext|>"
+
+
+def test_nothing_outside_is_disturbed(tiny_checkpoint: Checkpoint) -> None:
+    """Neither the global generators nor the model's own settings."""
+    config = tiny_checkpoint.model.config.to_dict()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    expected = torch.rand(3).tolist(), np.random.rand(3).tolist()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    finetune(tiny_checkpoint, noise(), replace(BRIEF, spec_augment=False))
+    assert (torch.rand(3).tolist(), np.random.rand(3).tolist()) == expected
+    assert tiny_checkpoint.model.config.to_dict() == config
+
+
+def test_clips_beyond_the_window_or_too_short_for_their_text_are_left_out(
+    tiny_folders: dict[str, Path],
+) -> None:
+    long, brief = np.ones(5 * RATE, np.float32), np.ones(30, np.float32)
+    unusable: dict[str, Spoken] = {"whisper": [(long, "on")] * 3, "sew": [(brief, "on")] * 3}
+    for family, spoken in unusable.items():
+        alone, beside = (open_checkpoint(str(tiny_folders[family])) for _ in range(2))
+        with pytest.raises(BadInput, match=r"Only 0 of 3 clips can be fine-tuned on"):
+            finetune(alone, spoken, BRIEF)
+        with pytest.raises(BadInput, match="no speech to fine-tune on"):
+            finetune(alone, [], BRIEF)
+        finetune(alone, noise(), BRIEF)
+        finetune(beside, spoken + noise(), BRIEF)
+        assert same(weights(alone), weights(beside))
+
+
+def test_silence_with_no_words_is_learnt_as_such(tiny_checkpoint: Checkpoint) -> None:
+    silence: Spoken = [(np.zeros(RATE, np.float32), "")] * 4
+    outcome = finetune(tiny_checkpoint, silence, replace(BRIEF, steps=20, rate=3e-3))
+    assert outcome.held_out[-1][1] < outcome.held_out[0][1]
+
+
+def test_a_speller_learns_letters_whatever_their_case(tiny_sew: Checkpoint) -> None:
+    task = task_for(tiny_sew)
+    samples = noise(1)[0][0]
+    expected = task.example(samples, "turn on").tokens
+    assert tiny_sew.processor.tokenizer.unk_token_id not in expected
+    assert task.example(samples, "TURN  ON").tokens == expected
+    assert task.example(samples, "Turn on!").tokens == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps = 0 must be at least 1"),
+        ({"batch": 0}, "batch = 0 must be at least 1"),
+        ({"rate": 0.0}, "rate = 0.0 must be above 0"),
+        ({"rate": float("nan")}, "rate = nan must be above 0"),
+        ({"temperature": float("inf")}, "temperature = inf must be finite"),
+        ({"held_out": 1.0}, "held_out = 1.0 must be above 0 and below 1"),
+        ({"warm_up": -1}, "warm_up = -1 must be 0 or more"),
+    ],
+)
+def test_impossible_plans_are_named(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        FineTuning(**settings)  # type: ignore[arg-type]
+
+
+def test_distilling_needs_a_teacher(tiny_sew: Checkpoint) -> None:
+    with pytest.raises(BadInput, match="need a teacher"):
+        finetune(tiny_sew, noise(), replace(BRIEF, distil_states=1.0))
+
+
+def test_the_rate_rises_in_a_line_and_falls_to_nothing() -> None:
+    plan = FineTuning(steps=100, rate=1.0, warm_up=10)
+    rates = [plan.rate_at(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == 1.0
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] == pytest.approx(1 / 90)
