@@ -1,108 +1,103 @@
-"""The named methods, and pruning a model with one of them."""
+"""The named methods: one row each of score, allocation, structure and schedule.
 
-from collections.abc import Callable, Mapping
+Apart from their code, so that naming them does not import torch.
+"""
+
+import difflib
 from dataclasses import dataclass
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
-
-from prune import allocate, scores
-from prune.families.layers import prunable_layers
-from prune.names import check_method, is_calibrated
-from prune.reconstruct import damped, refit, sweep
-from runtime.bundle import Sparsity
 from speech.errors import BadInput
 
-Hessians = Mapping[str, Tensor]
-Allocation = Callable[[Mapping[str, Tensor], float], dict[str, Tensor]]
-#: One layer's weight as a matrix, its Hessian and the sparsity; gives the new weight.
-Solve = Callable[[Tensor, Tensor, float], Tensor]
+Score = Literal["magnitude", "wanda", "obs", "obs_diag", "taylor"]
+Allocation = Literal["uniform", "global", "owl", "trace", "profile", "search"]
+Structure = Literal["unstructured", "n:m", "heads and neurons"]
+Schedule = Literal["one-shot", "then fine-tune", "gradual", "rewind", "repeat", "parp", "learn"]
 
 
 @dataclass(frozen=True)
-class Masked:
-    """Scores say what goes; what stays is left as it was."""
+class Method:
+    score: Score
+    allocation: Allocation = "uniform"
+    structure: Structure = "unstructured"
+    schedule: Schedule = "one-shot"
+    summary: str = ""
 
-    score: Callable[[Tensor, Tensor | None], Tensor]
-    allocation: Allocation
+    @property
+    def fine_tunes(self) -> bool:
+        return self.schedule in ("then fine-tune", "gradual", "rewind", "parp", "learn")
 
+    @property
+    def listens(self) -> bool:
+        """Whether it needs speech, to calibrate on or to learn from."""
+        return self.fine_tunes or self.score != "magnitude" or self.measures_layers
 
-@dataclass(frozen=True)
-class Solved:
-    """Every layer is solved for: what goes, and what the rest becomes."""
-
-    solve: Solve
-
-
-def _obs(weight: Tensor, hessian: Tensor, sparsity: float) -> Tensor:
-    ready = damped(hessian)
-    _, keep = sweep(weight, ready, sparsity)
-    return refit(weight, keep & (weight != 0), ready.hessian)
-
-
-#: One row a name of `prune.names`.
-METHODS: dict[str, Masked | Solved] = {
-    "mp_global": Masked(scores.magnitude, allocate.globally),
-    "mp_local": Masked(scores.magnitude, allocate.uniformly),
-    "wanda": Masked(scores.wanda, allocate.uniformly_by_row),
-    "obs": Solved(_obs),
-}
+    @property
+    def measures_layers(self) -> bool:
+        """Whether its allocation needs statistics of the dense model first."""
+        return self.allocation in ("owl", "trace", "search")
 
 
-@torch.no_grad()
-def prune(
-    model: nn.Module, method: str, sparsity: float, hessians: Hessians | None = None
-) -> Sparsity:
-    """Set the least important of the prunable weights to zero, in place.
+METHODS: dict[str, Method] = {
+    "obs": Method("obs", summary="optimal brain surgeon: full layer Hessian, exact refit"),
+    "obs_finetune": Method("obs", schedule="then fine-tune", summary="obs, then fine-tuned"),
+    "iobs": Method("obs", schedule="gradual", summary="obs in steps, each fine-tuned"),
+    "mp_local": Method("magnitude", summary="the smallest weights of each layer"),
+    "mp_global": Method("magnitude", "global", summary="the smallest weights of the whole model"),
+    "mp_finetune_local": Method(
+        "magnitude", schedule="then fine-tune", summary="mp_local, then fine-tuned"
+    ),
+    "mp_finetune_global": Method(
+        "magnitude", "global", schedule="then fine-tune", summary="mp_global, then fine-tuned"
+    ),
+    "imp_local": Method(
+        "magnitude", schedule="gradual", summary="mp_local in steps, each fine-tuned"
+    ),
+    "imp_global": Method(
+        "magnitude", "global", schedule="gradual", summary="mp_global in steps, each fine-tuned"
+    ),
+    "imp_rewind_local": Method(
+        "magnitude", schedule="rewind", summary="imp_local, each time from the first weights"
+    ),
+    "imp_rewind_global": Method(
+        "magnitude", "global", schedule="rewind",
+        summary="imp_global, each time from the first weights",
+    ),
+    "mp_repeat": Method(
+        "magnitude", schedule="repeat", summary="mp_local in steps without training in between"
+    ),
+    "wanda": Method("wanda", summary="the smallest weight times input norm of each output"),
+    "owl_mp": Method("magnitude", "owl", summary="mp_local, layers with outliers spared"),
+    "owl_wanda": Method("wanda", "owl", summary="wanda, layers with outliers spared"),
+    "owl_obs": Method("obs", "owl", summary="obs, layers with outliers spared"),
+    "obs_search": Method(
+        "obs", "search", summary="obs, each layer's sparsity from its measured error curve"
+    ),
+    "parp": Method(
+        "magnitude", "global", schedule="parp", summary="prune, let weights regrow, prune again"
+    ),
+    "obs_structured": Method(
+        "obs", "search", "heads and neurons", summary="whole heads and FFN neurons; shapes shrink"
+    ),
+    "obs_structured_finetune": Method(
+        "obs", "search", "heads and neurons", "then fine-tune", "obs_structured, then fine-tuned"
+    ),
+    "dense_finetune": Method(
+        "magnitude", schedule="learn", summary="nothing cut, fine-tuned: the control"
+    ),
+    "nm_obs": Method("obs", structure="n:m", summary="obs that keeps n of every m inputs"),
+    "obs_diag": Method("obs_diag", summary="diagonal OBS with the gradient, no update"),
+    "taylor": Method("taylor", summary="the smallest weight times gradient of each layer"),
+    "mp_trace": Method("magnitude", "trace", summary="mp_local, layers of large curvature spared"),
+    "obs_trace": Method("obs", "trace", summary="obs, layers of large curvature spared"),
+    "obs_profile": Method("obs", "profile", summary="obs, sparsities by component (--share)"),
+}  # fmt: skip
 
-    `hessians` are `prune.statistics.hessians` of the dense model, for methods that need them.
-    """
-    check_method(method)
-    if not 0 <= sparsity <= 1:
-        raise BadInput(f"sparsity {sparsity} is not between 0 and 1.")
-    if is_calibrated(method) and hessians is None:
-        raise BadInput(f"{method} needs speech to calibrate on: name a corpus.")
-    chosen = METHODS[method]
-    if sparsity > 0:
-        if isinstance(chosen, Masked):
-            _mask(model, chosen, sparsity, hessians or {})
-        else:
-            _solve(model, chosen.solve, sparsity, hessians or {})
-    return count_zeros(model, sparsity)
 
-
-def _mask(model: nn.Module, method: Masked, sparsity: float, hessians: Hessians) -> None:
-    weights = {name: layer.weight for name, layer in prunable_layers(model).items()}
-    ranked = {
-        name: method.score(weight.flatten(1), hessians.get(name))
-        for name, weight in weights.items()
-    }
-    for name, keep in method.allocation(ranked, sparsity).items():
-        weights[name].masked_fill_(~keep.view_as(weights[name]), 0)
-
-
-def _solve(model: nn.Module, solve: Solve, sparsity: float, hessians: Hessians) -> None:
-    for name, layer in prunable_layers(model).items():
-        try:
-            solved = solve(layer.weight.flatten(1), hessians[name], sparsity)
-        except ValueError as error:
-            raise BadInput(f"{name} cannot be solved for: {error}.") from error
-        layer.weight.copy_(solved.view_as(layer.weight))
-
-
-def count_zeros(model: nn.Module, requested: float) -> Sparsity:
-    """Exact zeros in each prunable layer, in all of them, and in the whole model."""
-    layers = prunable_layers(model)
-    zeros = {name: _zeros(layer.weight) for name, layer in layers.items()}
-    sizes = {name: layer.weight.numel() for name, layer in layers.items()}
-    parameters = list(model.parameters())
-    return Sparsity(
-        requested=requested,
-        achieved=sum(zeros.values()) / sum(sizes.values()),
-        model=sum(map(_zeros, parameters)) / sum(p.numel() for p in parameters),
-        layers={name: zeros[name] / sizes[name] for name in zeros},
-    )
-
-
-def _zeros(weight: Tensor) -> int:
-    return int((weight == 0).sum())
+def check_method(name: str) -> None:
+    """Raise for a name that is no method, with the nearest one that is."""
+    if name in METHODS:
+        return
+    near = difflib.get_close_matches(name, METHODS, 1, 0.4)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    raise BadInput(f"{name!r} is not a pruning method{meant}: choose from {', '.join(METHODS)}.")

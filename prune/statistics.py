@@ -1,88 +1,53 @@
 """What each layer hears on calibration speech: its Hessian X Xᵀ / n, never the raw activations."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
 from prune.families.layers import hears_padding, prunable_layers
+from prune.forcing import Report, Speech, fitting_clips, forcing
 from speech.errors import BadInput
-from speech.features import LogMel, normalise_waveform
-
-Floats = NDArray[np.float32]
-Progress = Callable[[int], None]
 
 
 @torch.no_grad()
 def hessians(
     checkpoint: Checkpoint,
-    spoken: Iterable[tuple[Floats, str]],
+    speech: Speech,
     *,
-    progress: Progress | None = None,
+    precision: torch.dtype = torch.float32,
+    tied: bool = False,
+    report: Report | None = None,
 ) -> dict[str, Tensor]:
-    """Mean outer product of every prunable layer's inputs, fp32, shape (inputs, inputs).
+    """Mean outer product of every prunable layer's inputs, shape (inputs, inputs), in one pass.
 
-    `spoken` gives clips with their texts: Whisper's decoder is fed the text, whatever it would
-    have said itself. Frames that only fill up the window are left out, and so are clips longer
-    than it, whose text belongs to more than one window. Layers with the same input share a tensor.
+    Frames that only fill up the window are left out, and so are clips longer than it. Layers with
+    the same input share a tensor.
     """
-    collector = _Collector(prunable_layers(checkpoint.model))
-    listen = _whisper(checkpoint) if checkpoint.family == "whisper" else _ctc(checkpoint)
-    heard = 0
+    collector = Collector(prunable_layers(checkpoint.model, tied=tied), precision)
+    force, fitting = forcing(checkpoint), fitting_clips(checkpoint, speech)
     with collector:
-        for samples, text in spoken:
-            frames = listen(samples, text, collector)
-            heard += frames
-            if progress and frames:
-                progress(heard)
-    if not heard:
-        raise BadInput("There is no clip to calibrate on that fits the model's window.")
-    return collector.means()
+        for done, index in enumerate(fitting, start=1):
+            forced = force(*speech[index])
+            assert forced is not None
+            collector.real_frames = forced.real_frames
+            checkpoint.model(**forced.inputs)
+            if report:
+                report("calibrating", done, len(fitting))
+    return collector.hessians()
 
 
-Listen = Callable[[Floats, str, "_Collector"], int]
-
-
-def _whisper(checkpoint: Checkpoint) -> Listen:
-    model, tokenizer = checkpoint.model, checkpoint.processor.tokenizer
-    features = LogMel.from_config(checkpoint.feature_settings)
-    longest = model.config.max_target_positions
-
-    def listen(samples: Floats, text: str, collector: "_Collector") -> int:
-        if len(samples) > features.window_samples:
-            return 0
-        mel = torch.from_numpy(features(samples))[None].to(model.device)
-        tokens = torch.tensor([tokenizer(f" {text.strip()}").input_ids[:-1][:longest]])
-        collector.real_frames = -(-len(samples) // (2 * features.hop))
-        model(input_features=mel, decoder_input_ids=tokens.to(model.device))
-        return 1
-
-    return listen
-
-
-def _ctc(checkpoint: Checkpoint) -> Listen:
-    model = checkpoint.model
-    normalise = checkpoint.feature_settings.get("do_normalize", True)
-
-    def listen(samples: Floats, text: str, collector: "_Collector") -> int:
-        heard = normalise_waveform(samples) if normalise else samples
-        model(torch.from_numpy(heard)[None].to(model.device))
-        return 1
-
-    return listen
-
-
-class _Collector:
+class Collector:
     """Adds up outer products in forward hooks; layers that get the same tensor add up once."""
 
-    def __init__(self, layers: Mapping[str, nn.Module]):
-        self.real_frames = 0
+    def __init__(self, layers: Mapping[str, nn.Module], precision: torch.dtype = torch.float32):
+        self.real_frames: int | None = None
         self._layers = layers
+        self._precision = precision
         self._sums: dict[str, Tensor] = {}
+        self._totals: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         #: The layer that adds up for each layer: itself, or the first with the same input.
         self._owner: dict[str, str] = {}
@@ -96,14 +61,20 @@ class _Collector:
     def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
+        self._hooks.clear()
         self._last = None
 
-    def means(self) -> dict[str, Tensor]:
+    def hessians(self) -> dict[str, Tensor]:
         """By layer; raises for one that met NaN or infinite inputs."""
         for name, total in self._sums.items():
             if not total.isfinite().all():
                 raise BadInput(f"{name} gets NaN or infinite inputs on the calibration clips.")
         mean = {name: total / self._counts[name] for name, total in self._sums.items()}
+        return {name: mean[owner] for name, owner in self._owner.items()}
+
+    def means(self) -> dict[str, Tensor]:
+        """The mean input of every layer."""
+        mean = {name: total / self._counts[name] for name, total in self._totals.items()}
         return {name: mean[owner] for name, owner in self._owner.items()}
 
     def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
@@ -112,6 +83,7 @@ class _Collector:
             if owner == name:
                 rows = self._rows(name, layer, given[0])
                 self._sums[name] = self._sums.get(name, 0) + rows.T @ rows
+                self._totals[name] = self._totals.get(name, 0) + rows.sum(0)
                 self._counts[name] = self._counts.get(name, 0) + len(rows)
 
         return add
@@ -127,7 +99,7 @@ class _Collector:
         """One row for every use of the layer's weights."""
         if isinstance(layer, nn.Conv1d):
             patches = given.unfold(2, layer.kernel_size[0], layer.stride[0])
-            return patches.transpose(1, 2).flatten(2).flatten(0, 1).float()
+            return patches.transpose(1, 2).flatten(2).flatten(0, 1).to(self._precision)
         if hears_padding(name):
             given = given[:, : self.real_frames]
-        return given.flatten(0, -2).float()
+        return given.flatten(0, -2).to(self._precision)

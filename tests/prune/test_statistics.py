@@ -78,3 +78,20 @@ def test_broken_activations_name_the_layer(tiny_sew: Checkpoint) -> None:
         layers["sew.encoder.layers.0.feed_forward.intermediate_dense"].weight.fill_(1e38)
     with pytest.raises(BadInput, match=r"sew\.encoder\.layers\.0\.feed_forward\.output_dense"):
         hessians(tiny_sew, [(clip(1.0), "on")])
+
+
+def test_silence_and_nothing_are_refused(tiny_checkpoint: Checkpoint) -> None:
+    silent = (np.zeros(RATE, np.float32), "on")
+    with pytest.raises(BadInput, match="Every clip to calibrate on is silent"):
+        hessians(tiny_checkpoint, [silent, silent])
+    with pytest.raises(BadInput, match="no clip to calibrate on"):
+        hessians(tiny_checkpoint, [])
+
+
+def test_double_precision_agrees_with_single(tiny_checkpoint: Checkpoint) -> None:
+    spoken = [(clip(1.0), "on"), (clip(1.5, 1), "off")]
+    single = hessians(tiny_checkpoint, spoken)
+    double = hessians(tiny_checkpoint, spoken, precision=torch.float64)
+    for name, found in double.items():
+        assert found.dtype == torch.float64
+        assert torch.allclose(found.float(), single[name], rtol=1e-3, atol=1e-5), name

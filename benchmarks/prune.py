@@ -1,0 +1,169 @@
+"""`python -m benchmarks.prune tiny --clips 128` and `… small --clips 4`: obs at real shapes.
+
+Random weights in the shape of whisper-tiny or -small hear the demo's speech, joined to clips of
+10 s in windows of 30 s, as the real ones would. Says where the time goes, what the memory peaks
+at, and how one sweep compares with the published SparseGPT loop on the same Hessians.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import torch
+
+from benchmarks.sparsegpt_loop import published_loop
+from prune import cpu_torchaudio
+from prune import solve as solving
+from prune.checkpoint import Checkpoint, open_checkpoint
+from prune.methods import METHODS
+from prune.oneshot import cut_once
+from prune.options import Options
+from prune.reconstruct import damped, sweep
+from prune.solve import Solver
+from prune.statistics import Collector
+from prune.walk import walk
+from speech.audio import RATE
+from speech.corpora import open_corpus
+
+#: Width, layers a side and heads of the published models.
+SHAPES = {"tiny": (384, 4, 6), "small": (768, 12, 12)}
+SECONDS = 10
+SPARSITY = 0.5
+
+
+def checkpoint_of(shape: str) -> Checkpoint:
+    """The demo's tokenizer on a model of that shape, its random weights as its initialiser has."""
+    cpu_torchaudio.allow_import()
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    width, layers, heads = SHAPES[shape]
+    demo = open_checkpoint("demo-whisper")
+    config = WhisperConfig(
+        d_model=width,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        encoder_attention_heads=heads,
+        decoder_attention_heads=heads,
+        encoder_ffn_dim=4 * width,
+        decoder_ffn_dim=4 * width,
+    )
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration(config).eval()
+    model.generation_config = demo.model.generation_config
+    demo.processor.feature_extractor = WhisperFeatureExtractor()
+    return Checkpoint(model, demo.processor, "whisper", f"random whisper-{shape}")
+
+
+class Joined:
+    """So many clips of 10 s, each of demo clips one after another."""
+
+    def __init__(self, count: int):
+        self._clips, self._count = open_corpus("demo:calibration").clips, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, str]:
+        if index >= self._count:
+            raise IndexError(index)
+        parts = [self._clips[(4 * index + i) % len(self._clips)] for i in range(4)]
+        samples = np.concatenate([part.samples() for part in parts])[: SECONDS * RATE]
+        return samples, " ".join(part.text for part in parts[:3])
+
+
+class Clock:
+    """Seconds by what they were spent on."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - began
+
+    def timed(self, what: str, function: Callable[..., object]) -> Callable[..., object]:
+        def run(*args: object, **kwargs: object) -> object:
+            with self.on(what):
+                return function(*args, **kwargs)
+
+        return run
+
+
+def obs(checkpoint: Checkpoint, clips: int, *, quick: bool) -> Clock:
+    """Cut to 50 %, and where the time went."""
+    clock = Clock()
+    solving.refit = clock.timed("refit", solving.refit)  # type: ignore[assignment]
+    Solver.solve = clock.timed("solve and refit", Solver.solve)  # type: ignore[assignment]
+    Solver.solve_quickly = clock.timed(  # type: ignore[assignment]
+        "solve and refit", Solver.solve_quickly
+    )
+    with clock.on("all"):
+        cut_once(checkpoint, METHODS["obs"], SPARSITY, Joined(clips), Options(quick=quick))
+    return clock
+
+
+def against_the_loop(checkpoint: Checkpoint, rounds: int) -> None:
+    """One sweep and the loop on the first decoder block's Hessians, interleaved."""
+    found: dict[str, torch.Tensor] = {}
+
+    class EnoughError(Exception):
+        pass
+
+    def look(names: list[str], collector: Collector) -> None:
+        if any(".fc2" in name for name in names):
+            found.update(collector.hessians())
+            raise EnoughError
+
+    with suppress(EnoughError):
+        walk(checkpoint, Joined(2), look)
+    for part in ("self_attn.q_proj", "fc1", "fc2"):
+        name = next(name for name in found if name.endswith(part))
+        weight = checkpoint.model.get_submodule(name).weight.detach()
+        zeros = round(SPARSITY * weight.numel())
+        pairs = []
+        for _ in range(rounds):
+            clock = Clock()
+            with clock.on("ours"):
+                sweep(weight, damped(found[name]), zeros)
+            with clock.on("loop"):
+                published_loop(weight, found[name], SPARSITY)
+            pairs.append((clock.spent["ours"], clock.spent["loop"]))
+        ours, loop = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratio = statistics.median(a / b for a, b in pairs)
+        shape = "x".join(map(str, weight.shape))
+        print(
+            f"  sweep {part:17} {shape:>9}  {ours:6.2f} s, loop {loop:6.2f} s   ratio {ratio:.2f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--clips", type=int, default=128)
+    parser.add_argument("--quick", action="store_true", help="One sweep in place of the search.")
+    parser.add_argument("--rounds", type=int, default=5, help="Of the comparison with the loop.")
+    args = parser.parse_args()
+    checkpoint = checkpoint_of(args.shape)
+    weights = 4 * sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
+    print(f"whisper-{args.shape} shape, obs at {SPARSITY:.0%}, {args.clips} clips of {SECONDS} s, "
+          f"{torch.get_num_threads()} threads")  # fmt: skip
+    if args.rounds:
+        against_the_loop(checkpoint, args.rounds)
+    spent = obs(checkpoint, args.clips, quick=args.quick).spent
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(f"  statistics        {spent['all'] - spent['solve and refit']:7.1f} s")
+    print(f"  solve             {spent['solve and refit'] - spent['refit']:7.1f} s")
+    print(f"  refit             {spent['refit']:7.1f} s")
+    print(f"  in all            {spent['all']:7.1f} s")
+    print(f"  peak memory       {peak:7.0f} MB, weights {weights:.0f} MB; "
+          f"allowed {1.5 * weights + 1000:.0f} MB")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

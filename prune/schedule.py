@@ -1,0 +1,282 @@
+"""When to cut and when to learn: one-shot, step by step, with weights set back, or regrowing."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from prune.checkpoint import Checkpoint
+from prune.families.layers import prunable_layers
+from prune.finetune import finetune
+from prune.forcing import Report, Speech
+from prune.methods import METHODS, Method, check_method
+from prune.oneshot import Cuts, Statistics, cut_once
+from prune.options import Options
+from prune.snapshot import fingerprint, read_snapshot, write_snapshot
+from prune.structure.size import Size, size, sparsity_since
+from prune.structured import cut_groups
+from prune.training_plan import Outcome
+from runtime.bundle import Sparsity
+from speech.errors import BadInput
+
+#: PARP: how many times the weights may regrow before they are cut for good.
+_REGROWTHS = 3
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What came of a pruning."""
+
+    sparsity: Sparsity
+    damping: dict[str, float] = field(default_factory=dict)
+    #: The squared error of each layer's output, as a share of the output's square, in the last cut.
+    errors: dict[str, float] = field(default_factory=dict)
+    lessons: tuple[Outcome, ...] = ()
+
+
+def prune(
+    checkpoint: Checkpoint,
+    method: str,
+    sparsity: float,
+    speech: Speech | None = None,
+    *,
+    options: Options | None = None,
+    lessons: Speech | None = None,
+    statistics: Statistics | None = None,
+    work: Path | None = None,
+    after: Callable[[float], None] | None = None,
+    report: Report | None = None,
+) -> Pruned:
+    """Prune the checkpoint's model in place, as the named method does.
+
+    `speech` is what to calibrate on, and to learn from unless `lessons` are given. `statistics`
+    are those of the model as it comes. `work` is a folder in which a long schedule leaves its
+    state, and from which it goes on after it was stopped. `after` is called at each sparsity that
+    a gradual schedule has reached, with the model as it then is.
+    """
+    check_method(method)
+    chosen, options = METHODS[method], options or Options()
+    if not 0 <= sparsity <= 1:
+        raise BadInput(f"sparsity {sparsity} is not between 0 and 1.")
+    if chosen.schedule == "learn" and sparsity:
+        raise BadInput(f"{method} cuts nothing: give it sparsity 0.")
+    cuts_nothing = sparsity == 0 and options.heads is None and options.ffn is None
+    if cuts_nothing and chosen.schedule != "learn":
+        dense = size(checkpoint.model, tied=options.tied)
+        return Pruned(sparsity_since(dense, checkpoint.model, sparsity))
+    all_goes = sparsity == 1 and chosen.structure != "heads and neurons"
+    if chosen.listens and speech is None and (chosen.fine_tunes or not all_goes):
+        raise BadInput(f"{method} needs speech to listen to: name a corpus.")
+    run = _Run(checkpoint, chosen, sparsity, speech, options, lessons, statistics, report, after)
+    return run.go(work)
+
+
+@dataclass
+class _Stage:
+    """Cut to a sparsity, or learn for so many steps."""
+
+    sparsity: float | None = None
+    #: Whether zeros must stay zero while learning.
+    held: bool = True
+    #: Whether the weights that stay are first set back to what they were.
+    rewind: bool = False
+    #: Of all that is learnt, this stage's part: in proportion to the others'.
+    effort: float = 1.0
+
+
+def stages(method: Method, sparsity: float, step: float) -> list[_Stage]:
+    """What a schedule does, in its order."""
+    steps = _rising(sparsity, step)
+    efforts = _efforts(steps)
+    match method.schedule:
+        case "learn":
+            return [_Stage()]
+        case "one-shot":
+            return [_Stage(sparsity)]
+        case "repeat":
+            return [_Stage(s) for s in steps]
+        case "then fine-tune":
+            return [_Stage(sparsity), _Stage()]
+        case "gradual":
+            return [stage for s in steps for stage in (_Stage(s), _Stage(effort=efforts[s]))]
+        case "rewind":
+            return [
+                stage
+                for s in steps
+                for stage in (_Stage(s), _Stage(rewind=True, effort=efforts[s]))
+            ]
+        case "parp":
+            regrown = [_Stage(held=False), _Stage(sparsity)] * _REGROWTHS
+            return [_Stage(sparsity), *regrown]
+
+
+def _rising(sparsity: float, step: float) -> list[float]:
+    count = max(1, round(sparsity / step))
+    return [round(sparsity * (i + 1) / count, 6) for i in range(count)]
+
+
+def _efforts(rising: list[float]) -> dict[float, float]:
+    """The more of what is left a step takes, the longer the model may learn after it."""
+    before = [0.0, *rising]
+    return {s: (s - was) / max(1 - s, s - was) for was, s in zip(before, rising, strict=False)}
+
+
+class _Run:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        method: Method,
+        sparsity: float,
+        speech: Speech | None,
+        options: Options,
+        lessons: Speech | None,
+        statistics: Statistics | None,
+        report: Report | None,
+        after: Callable[[float], None] | None,
+    ):
+        self._checkpoint, self._method, self._sparsity = checkpoint, method, sparsity
+        self._speech, self._lessons, self._options = speech, lessons or speech, options
+        self._statistics, self._report, self._after = statistics, report, after
+        self._dense: Size = size(checkpoint.model, tied=options.tied)
+        #: Instead of a sparsity, shares of heads and neurons say what goes.
+        self._by_share = options.heads is not None or options.ffn is not None
+        distils = method.fine_tunes and options.fine_tuning.distils
+        self._teacher: nn.Module | None = copy.deepcopy(checkpoint.model) if distils else None
+        self._outcomes: list[Outcome] = []
+        self._cuts = Cuts()
+
+    def go(self, work: Path | None) -> Pruned:
+        todo = stages(self._method, self._sparsity, self._options.step)
+        self._effort = sum(stage.effort for stage in todo if stage.sparsity is None)
+        first = self._first_weights(todo)
+        done = self._resume(work)
+        reached = 0.0
+        for number, stage in enumerate(todo):
+            reached = stage.sparsity if stage.sparsity is not None else reached
+            if number < done:
+                continue
+            if stage.sparsity is not None:
+                self._cut(stage.sparsity)
+            else:
+                self._learn(number, stage, first, work)
+            self._save(work, number + 1)
+            if self._after and (number + 1 == len(todo) or todo[number + 1].sparsity is not None):
+                self._after(reached)
+        asked = None if self._by_share else self._sparsity
+        sparsity = sparsity_since(self._dense, self._checkpoint.model, asked)
+        return Pruned(sparsity, self._cuts.damping, self._cuts.errors, tuple(self._outcomes))
+
+    def _cut(self, sparsity: float) -> None:
+        if self._method.structure == "heads and neurons":
+            assert self._speech is not None
+            errors = cut_groups(
+                self._checkpoint,
+                None if self._by_share else sparsity,
+                self._speech,
+                self._options,
+                dense=self._dense,
+                report=self._report,
+            )
+            self._cuts = Cuts(errors=errors)
+            return
+        self._cuts = cut_once(
+            self._checkpoint,
+            self._method,
+            sparsity,
+            self._speech,
+            self._options,
+            statistics=self._statistics,
+            report=self._report,
+        )
+        self._statistics = None  # they were of the weights before this cut
+
+    def _learn(
+        self, number: int, stage: _Stage, first: dict[str, Tensor], work: Path | None
+    ) -> None:
+        assert self._lessons is not None
+        masks = self._masks() if stage.held else None
+        if stage.rewind:
+            self._checkpoint.model.load_state_dict(first)
+        plan = self._options.fine_tuning
+        steps = max(1, round(plan.steps * stage.effort / self._effort))
+        plan = replace(
+            plan, steps=steps, warm_up=min(plan.warm_up, steps // 3), seed=plan.seed + number
+        )
+        self._outcomes.append(
+            finetune(
+                self._checkpoint,
+                [self._lessons[i] for i in range(len(self._lessons))],
+                plan,
+                masks=masks,
+                teacher=self._teacher,
+                resume=work / "lesson.pt" if work else None,
+                progress=self._progress(steps),
+            )
+        )
+        if work:
+            (work / "lesson.pt").unlink(missing_ok=True)
+
+    def _masks(self) -> dict[str, Tensor]:
+        layers = prunable_layers(self._checkpoint.model, tied=self._options.tied)
+        return {name: layer.weight != 0 for name, layer in layers.items()}
+
+    def _progress(self, steps: int) -> Callable[[int], None]:
+        def progress(done: int) -> None:
+            if self._report:
+                self._report("fine-tuning", done, steps)
+
+        return progress
+
+    def _first_weights(self, todo: list[_Stage]) -> dict[str, Tensor]:
+        """Copies of the weights as they came, for a schedule that goes back to them."""
+        if not any(stage.rewind for stage in todo):
+            return {}
+        state = self._checkpoint.model.state_dict()
+        return {name: value.detach().clone() for name, value in state.items()}
+
+    def _resume(self, work: Path | None) -> int:
+        """How many stages an earlier run has done; the model is then as that run left it."""
+        if work is None:
+            return 0
+        heard = [self._speech] if self._speech is not None else []
+        if self._lessons is not None and self._lessons is not self._speech:
+            heard.append(self._lessons)
+        self._mark = fingerprint(
+            self._method,
+            self._sparsity,
+            self._options,
+            [len(speech) for speech in heard],
+            tensors=[self._checkpoint.model.state_dict()],
+            sounds=(speech[i][0] for speech in heard for i in range(len(speech))),
+        )
+        device = next(self._checkpoint.model.parameters()).device
+        saved = read_snapshot(work / "schedule.pt", self._mark, device)
+        if not saved:
+            return 0
+        self._checkpoint.model.load_state_dict(saved["model"])
+        self._statistics = None  # they are of the model as it came
+        self._cuts = Cuts(saved["damping"], saved["errors"])
+        self._outcomes = [_outcome(fields) for fields in saved["outcomes"]]
+        return int(saved["stages"])
+
+    def _save(self, work: Path | None, stages_done: int) -> None:
+        """A sliced model is cut again instead: its shapes are not those it is opened with."""
+        if work is None or self._method.structure == "heads and neurons":
+            return
+        content: dict[str, Any] = {
+            "fingerprint": self._mark,
+            "stages": stages_done,
+            "model": self._checkpoint.model.state_dict(),
+            "damping": self._cuts.damping,
+            "errors": self._cuts.errors,
+            "outcomes": [asdict(outcome) for outcome in self._outcomes],
+        }
+        write_snapshot(work / "schedule.pt", content)
+
+
+def _outcome(fields: dict[str, Any]) -> Outcome:
+    looks = tuple((int(step), float(loss)) for step, loss in fields["held_out"])
+    return Outcome(int(fields["steps"]), int(fields["best_step"]), looks, str(fields["stopped"]))

@@ -1,0 +1,63 @@
+"""Optimal Brain Surgeon for one layer: what goes, and what the rest becomes to make up for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from prune.allocation.masks import lowest, n_of_m, zeros_first
+from prune.mask_search import ROUNDS, MaskSearch
+from prune.reconstruct import Damped, damped, layer_error, refit, sweep
+
+#: Makes the mask (True is kept) from scores; weights that are zero already have gone first.
+Cut = Callable[[Tensor], Tensor]
+
+
+def cut_to_count(zeros: int) -> Cut:
+    """As many zeros in the whole layer, wherever they cost least."""
+    return lambda scores: lowest(scores, zeros)
+
+
+def cut_to_pattern(kept: int, group: int) -> Cut:
+    """So many weights of every group of consecutive inputs."""
+    return lambda scores: n_of_m(scores, kept, group)
+
+
+@dataclass(frozen=True)
+class Solution:
+    weight: Tensor
+    #: Share of the Hessian's mean diagonal that was added to it.
+    damping: float
+    #: ‖(W - V) X‖² / ‖W X‖².
+    error: float
+
+
+class Solver:
+    """For one Hessian; layers that share an input share the work that depends on it alone."""
+
+    def __init__(self, hessian: Tensor):
+        """Raises ValueError for a Hessian that no damping makes usable."""
+        self._heard = hessian
+        self.damped: Damped = damped(hessian)
+
+    @cached_property
+    def _search(self) -> MaskSearch:
+        return MaskSearch(self.damped.hessian)
+
+    def solve(self, weight: Tensor, cut: Cut, *, rounds: int = ROUNDS) -> Solution:
+        """The layer with a new mask, its zeros kept, and the best weights under it."""
+        matter = weight.masked_fill(self.damped.dead, 0)
+        keep, near = self._search.best_mask(
+            matter, lambda scores: cut(zeros_first(scores, weight)), rounds=rounds
+        )
+        return self._refitted(weight, keep, near)
+
+    def solve_quickly(self, weight: Tensor, zeros: int) -> Solution:
+        """The same with the mask of one sweep: several times faster, and a larger error."""
+        swept, keep = sweep(weight, self.damped, zeros)
+        return self._refitted(weight, keep, swept)
+
+    def _refitted(self, weight: Tensor, keep: Tensor, near: Tensor) -> Solution:
+        fitted = refit(weight, keep & (weight != 0), self.damped.hessian, near)
+        return Solution(fitted, self.damped.damping, layer_error(weight, fitted, self._heard))

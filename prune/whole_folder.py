@@ -1,0 +1,86 @@
+"""A folder that is there as a whole or not at all, and a full disk said in one sentence."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speech.errors import BadInput
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise for a place that has something in it, or where nothing can be put."""
+    try:
+        there = folder.is_symlink() or folder.exists()
+        empty = folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be used: {error.strerror}.") from error
+    if there and not empty:
+        raise BadInput(f"{folder} exists and is not an empty folder: choose another one.")
+    above = next(place for place in folder.absolute().parents if place.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise BadInput(f"{folder} cannot be written: {above} is no folder that we may write to.")
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """An empty folder beside, to write into; it takes its place at the end or vanishes."""
+    folder = folder.absolute()
+    refuse_taken(folder)
+    beside = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        for path in [*beside.rglob("*"), beside]:
+            _flush_to_disk(path)
+        beside.replace(folder)
+        _flush_to_disk(folder.parent)
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def full_disk_is_bad_input(what: str) -> Iterator[None]:
+    """`what` was not written: told instead of whatever torch or safetensors makes of it."""
+    try:
+        yield
+    except Exception as error:
+        if not disk_is_full(error):
+            raise
+        raise BadInput(
+            f"The disk is full, and {what} was not written: make room and try again."
+        ) from error
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error comes of a full disk, a quota or a limit on the size of files.
+
+    safetensors says so in words only, torch in an error that follows the true one.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        named = re.search(r"I/O error: .*\(os error (\d+)\)", str(error))
+        if named and int(named[1]) in _FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _flush_to_disk(path: Path) -> None:
+    """A rename survives a power cut only together with what was written before it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
