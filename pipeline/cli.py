@@ -12,6 +12,10 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("pipeline.commands.eval", "Word error rate of a checkpoint or a bundle on a corpus."),
     "prune": ("pipeline.commands.prune", "Prune one checkpoint to one sparsity."),
+    "sensitivity": (
+        "pipeline.commands.sensitivity",
+        "Which parts of a model can bear pruning, layer by layer.",
+    ),
     "methods": ("pipeline.commands.methods", "The named pruning methods, one line each."),
     "run": (
         "pipeline.commands.run",

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.recipe import Recipe
-from prune.names import is_calibrated
+from prune.methods import METHODS
 from speech.assets import bundled_model
 from speech.corpora import Corpus
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 1
+FORMAT = 2
+
+#: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
+CONTROL = "dense_finetune"
 
 _LIBRARIES = ("secateur", "torch", "transformers", "onnx", "onnxruntime")
 
@@ -29,21 +32,29 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The bundle's folder: demo-whisper-mp_global-50, or demo-whisper-dense."""
+        """The bundle's folder: demo-whisper-mp_global-50, demo-whisper-dense or -dense_finetune."""
         model = Path(self.model).name
         if self.sparsity == 0:
-            return f"{model}-dense"
+            return f"{model}-{self.method}"
         return f"{model}-{self.method}-{100 * self.sparsity:g}"
 
 
 def cells(recipe: Recipe) -> list[Cell]:
-    """Every variant once; at sparsity 0 all methods give the same dense model."""
+    """Every variant once; at sparsity 0 all methods give the same dense model.
+
+    Where a method fine-tunes there is the dense model too, fine-tuned for as long.
+    """
+    cutting = [method for method in recipe.prune.methods if method != CONTROL]
+    sparsities = recipe.prune.sparsities
+    learns = any(METHODS[method].fine_tunes for method in cutting) and any(sparsities)
+    has_control = learns or CONTROL in recipe.prune.methods
     wanted: dict[str, Cell] = {}
     for model in recipe.models:
-        for sparsity in recipe.prune.sparsities:
-            for method in recipe.prune.methods:
-                cell = Cell(model, "dense" if sparsity == 0 else method, sparsity)
-                wanted.setdefault(cell.name, cell)
+        mine = [Cell(model, "dense", 0)] if 0 in sparsities else []
+        mine += [Cell(model, CONTROL, 0)] if has_control else []
+        mine += [Cell(model, method, s) for s in sparsities if s for method in cutting]
+        for cell in mine:
+            wanted.setdefault(cell.name, cell)
     return list(wanted.values())
 
 
@@ -58,8 +69,13 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
         "normalizer": recipe.corpus.normalizer or corpus.normalizer,
         "versions": versions(),
     }
-    if is_calibrated(cell.method):
+    method = METHODS.get(cell.method)
+    if method and method.listens:
         decisive["calibration"] = [recipe.corpus.calibrate, recipe.corpus.calibration_clips]
+    if method and method.fine_tunes:
+        decisive["fine-tuning"] = [recipe.prune.step, recipe.prune.fine_tuning.model_dump()]
+    if method and method.schedule == "repeat":
+        decisive["step"] = recipe.prune.step
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

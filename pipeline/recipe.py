@@ -3,12 +3,13 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from prune.names import check_method
+from prune.methods import check_method
+from prune.training_plan import FineTuning
 from speech.errors import BadInput
 
 Sparsity = Annotated[float, Field(ge=0, le=1)]
@@ -26,9 +27,43 @@ class CorpusSection(Section):
     normalizer: str | None = None
 
 
+class FineTuningSection(Section):
+    """The settings of `prune.training_plan.FineTuning`; the seed is the recipe's."""
+
+    steps: int = FineTuning.steps
+    batch: int = FineTuning.batch
+    accumulate: int = FineTuning.accumulate
+    rate: float = FineTuning.rate
+    warm_up: int = FineTuning.warm_up
+    weight_decay: float = FineTuning.weight_decay
+    clip: float = FineTuning.clip
+    distil_logits: float = FineTuning.distil_logits
+    distil_states: float = FineTuning.distil_states
+    temperature: float = FineTuning.temperature
+    spec_augment: bool = FineTuning.spec_augment
+    speed: bool = FineTuning.speed
+    held_out: float = FineTuning.held_out
+    check_every: int = FineTuning.check_every
+    patience: int = FineTuning.patience
+
+    def plan(self, seed: int) -> FineTuning:
+        return FineTuning(**self.model_dump(), seed=seed)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        try:
+            self.plan(0)
+        except BadInput as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+
 class PruneSection(Section):
     methods: list[str] = Field(min_length=1)
     sparsities: list[Sparsity] = Field(min_length=1)
+    #: Sparsity from cut to cut, for iterative methods.
+    step: float = Field(0.1, gt=0, le=1)
+    fine_tuning: FineTuningSection = FineTuningSection()
 
     @field_validator("methods")
     @classmethod
@@ -51,7 +86,7 @@ class Recipe(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     models: list[str] = Field(min_length=1)
     output: str = "bundles"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     corpus: CorpusSection = CorpusSection()
     prune: PruneSection
     measure: MeasureSection = MeasureSection()

@@ -8,7 +8,7 @@ import torch
 
 from prune.checkpoint import open_checkpoint
 from prune.listen import transcribe
-from prune.methods import prune
+from prune.schedule import prune
 from speech.assets import assets_folder
 from speech.corpora import open_corpus
 from speech.scoring import Score, score
@@ -22,7 +22,7 @@ def scored(model: str, sparsity: float) -> Score:
     corpus = open_corpus("demo:test")
     checkpoint = open_checkpoint(model)
     if sparsity:
-        prune(checkpoint.model, "mp_global", sparsity)
+        prune(checkpoint, "mp_global", sparsity)
     heard = transcribe(checkpoint, (clip.samples() for clip in corpus.clips))
     return score([clip.text for clip in corpus.clips], heard, normalizer=corpus.normalizer)
 

@@ -1,16 +1,37 @@
 """`secateur prune`: one checkpoint, one method, one sparsity."""
 
 import json
-import shutil
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.calibrate import calibrate
-from pipeline.progress import bar
-from prune.names import check_method, is_calibrated
+from pipeline.progress import bars
+from prune.methods import METHODS, check_method
+from prune.option_use import check_use, settled_sparsity
+from prune.options import Options, parsed_pattern
+from prune.training_plan import FineTuning
 from speech.errors import BadInput
+
+#: Options of the command as they are written, by parameter, and the fields of Options they set.
+_FIELDS = {
+    "layers": ("--layers", "layers"),
+    "tied": ("--tied", "tied"),
+    "pattern": ("--pattern", "pattern"),
+    "share": ("--share", "shares"),
+    "heads": ("--heads", "heads"),
+    "ffn": ("--ffn", "ffn"),
+    "quick": ("--quick", "quick"),
+    "precision": ("--precision", "precision"),
+    "step": ("--step", "step"),
+    "steps": ("--steps", "fine_tuning"),
+    "batch": ("--batch", "fine_tuning"),
+    "rate": ("--rate", "fine_tuning"),
+    "distil": ("--distil", "fine_tuning"),
+    "lessons": ("--lessons", "fine_tuning"),
+    "work": ("--work", "fine_tuning"),
+}
 
 
 @click.command(
@@ -18,51 +39,97 @@ from speech.errors import BadInput
 )
 @click.argument("model")
 @click.option("--method", required=True, help="One of `secateur methods`.")
-@click.option("--sparsity", required=True, type=float, help="Share of prunable weights to zero.")
-@click.option("--corpus", help="Speech to calibrate on, for the methods that ask for it.")
+@click.option("--sparsity", type=float, help="Share of the chosen layers' weights to cut.")
+@click.option("--corpus", help="Speech to listen to, for the methods that ask for it.")
 @click.option("--clips", type=click.IntRange(1), default=128, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Draws the clips.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--layers", multiple=True, help="Globs or components, such as encoder.ffn [all].")
+@click.option("--tied", is_flag=True, help="Cut the vocabulary projection too.")
+@click.option("--pattern", help="n:m methods: inputs kept of every so many, such as 2:4.")
+@click.option("--share", multiple=True, help="Profiles: component=sparsity, repeatable.")
+@click.option("--heads", type=float, help="Structured: share of heads, not a sparsity.")
+@click.option("--ffn", type=float, help="Structured: share of FFN neurons, not a sparsity.")
+@click.option("--quick", is_flag=True, help="OBS: one sweep instead of a search; less good.")
+@click.option("--step", type=float, help=f"Iterative: sparsity from cut to cut [{Options.step}].")
+@click.option("--steps", type=int, help=f"Fine-tuning: steps in all [{FineTuning.steps}].")
+@click.option("--batch", type=int, help=f"Fine-tuning: clips a step [{FineTuning.batch}].")
+@click.option("--rate", type=float, help=f"Fine-tuning: learning rate [{FineTuning.rate}].")
+@click.option("--distil", type=float, help="Fine-tuning: weight of the dense model's logits [0].")
+@click.option("--lessons", help="Fine-tuning: corpus to learn from, all of it [--corpus].")
+@click.option("--work", type=click.Path(path_type=Path), help="State of a stopped run [beside -o].")
+@click.option("--precision", type=click.Choice(["float32", "float64"]), help="Of Hessians.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 @click.option("--revision", help="Branch, tag or commit of a hub model.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was achieved as JSON.")
-def command(
-    model: str,
-    method: str,
-    sparsity: float,
-    corpus: str | None,
-    clips: int,
-    seed: int,
-    output: Path,
-    revision: str | None,
-    as_json: bool,
-) -> None:
-    """Prune MODEL and write a checkpoint that `from_pretrained` opens, with pruning.json beside."""
+@click.option("--json", "as_json", is_flag=True, help="Print pruning.json.")
+def command(model: str, method: str, output: Path, as_json: bool, **given: Any) -> None:
+    """Prune MODEL and write a checkpoint that `from_pretrained` opens, with pruning.json beside.
+
+    A run that fine-tunes and is stopped goes on where it was when it is called again.
+    """
     check_method(method)
-    if is_calibrated(method) and corpus is None:
-        raise BadInput(f"{method} calibrates on speech: add --corpus, such as demo:calibration.")
-    if not 0 <= sparsity <= 1:
-        raise BadInput(f"--sparsity {sparsity} is not between 0 and 1.")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise BadInput(f"{output} exists and is not an empty folder: choose another -o.")
+    check_use(
+        method, {text: field for key, (text, field) in _FIELDS.items() if _is_given(given[key])}
+    )
+    options = _options(given)
+    sparsity = settled_sparsity(method, given["sparsity"], options)
+    if sparsity is None:
+        raise BadInput(f"How much {method} should cut is not said: add --sparsity, such as 0.5.")
+    if METHODS[method].listens and not (given["corpus"] or given["lessons"]):
+        raise BadInput(f"{method} listens to speech: add --corpus, such as demo:calibration.")
+    fine_tunes = METHODS[method].fine_tunes
+    work = given["work"] or output.absolute().with_name(f".{output.name}.work")
 
-    from prune.checkpoint import open_checkpoint
-    from prune.methods import prune
+    from pipeline.prune_summary import show
+    from pipeline.pruning import Job, carry_out
 
-    checkpoint = open_checkpoint(model, revision=revision)
-    heard = calibrate(checkpoint, corpus, clips, seed, bar) if corpus else None
-    achieved = asdict(prune(checkpoint.model, method, sparsity, heard))
-    record = {"source": model, "method": method, "corpus": corpus, "seed": seed, **achieved}
-    beside = output.with_name(f".{output.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    checkpoint.save(beside)
-    (beside / "pruning.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if output.exists():
-        output.rmdir()
-    beside.rename(output)
+    job = Job(
+        model=model,
+        method=method,
+        sparsity=sparsity,
+        options=options,
+        work=work if fine_tunes else None,
+        output=output,
+        **{key: given[key] for key in ("revision", "corpus", "clips", "lessons", "device")},
+    )
+    with bars() as report:
+        record = carry_out(job, report)
     if as_json:
         click.echo(json.dumps(record))
-        return
-    click.echo(
-        f"{100 * achieved['achieved']:.2f} % of the prunable weights are zero "
-        f"({100 * achieved['model']:.2f} % of the model); written to {output}."
+    else:
+        show(record, str(output))
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False and value != ()
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    plan = {"steps": "steps", "batch": "batch", "rate": "rate", "distil": "distil_logits"}
+    wished = {plan[key]: given[key] for key in plan if given[key] is not None}
+    fields = {
+        key: given[key] for key in ("heads", "ffn", "precision", "step") if given[key] is not None
+    }
+    patterns = [part.strip() for text in given["layers"] for part in text.split(",")]
+    return Options(
+        layers=tuple(filter(None, patterns)),
+        tied=given["tied"],
+        quick=given["quick"],
+        seed=given["seed"],
+        pattern=parsed_pattern(given["pattern"]) if given["pattern"] else None,
+        shares=dict(_share(text) for text in given["share"]),
+        fine_tuning=FineTuning(seed=given["seed"], **wished),
+        **fields,
     )
+
+
+def _share(text: str) -> tuple[str, float]:
+    name, equals, share = text.partition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return name.strip(), float(share)
+    except ValueError as error:
+        raise BadInput(
+            f"--share {text!r} is not component=sparsity: give one such as decoder.ffn=0.7."
+        ) from error

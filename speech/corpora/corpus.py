@@ -44,6 +44,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def __getitem__(self, index: int) -> tuple[Floats, str]:
+        """A clip's samples and its text, read from disk when asked for."""
+        clip = self.clips[index]
+        return clip.samples(), clip.text
+
     def limit(self, n: int | None, seed: int = 0) -> "Corpus":
         """`n` clips drawn at random, in the corpus' own order; None (or too many) means all.
 

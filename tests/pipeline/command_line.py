@@ -1,8 +1,18 @@
 """The `secateur` command as a user calls it: a process of its own."""
 
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable
+
+
+def _limited(size: str | None) -> Callable[[], None] | None:
+    """Files that this process writes may not become larger than so many bytes."""
+    if size is None:
+        return None
+    limits = (int(size), int(size))
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -13,6 +23,7 @@ def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         env={**os.environ, **nowhere, **environment},
+        preexec_fn=_limited(environment.get("SECATEUR_TEST_FILE_LIMIT")),
     )
 
 

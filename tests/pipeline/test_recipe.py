@@ -1,10 +1,13 @@
 """Recipes: the shipped ones are good, and each kind of mistake is one sentence."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import read_recipe
+from pipeline.plan import cells
+from pipeline.recipe import FineTuningSection, PruneSection, Recipe, read_recipe
+from prune.training_plan import FineTuning
 from speech.errors import BadInput
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +40,10 @@ def test_shipped_recipes_are_good(path: Path) -> None:
         ('name = "trial"', 'name = "a/b"', r"name = 'a/b'"),
         ('name = "trial"', 'name = "trial"\nseed = "one"', r"seed = 'one'"),
         ('name = "trial"', "name = ", "is not TOML"),
+        ("[0.0, 0.5]", "[0.5]\n[prune.fine_tuning]\nstep = 9", "fine_tuning.step'.*'steps'"),
+        ("[0.0, 0.5]", "[0.5]\n[prune.fine_tuning]\nrate = 'a'", r"fine_tuning\.rate = 'a'"),
+        ("[0.0, 0.5]", "[0.5]\n[prune.fine_tuning]\nsteps = 0", "steps = 0 must be at least 1"),
+        ("[0.0, 0.5]", "[0.5]\nstep = 0.0", r"prune\.step = 0\.0"),
         ("[prune]", "[measure]\nclips = 0\n[prune]", r"measure\.clips = 0"),
         ("[prune]", "[measure]\nsample = 3\n[prune]", "'measure.sample'.*did you mean 'samples'"),
     ],
@@ -51,6 +58,33 @@ def test_a_mistake_is_one_sentence_with_key_value_and_nearest(
         read_recipe(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_fine_tuning_is_set_as_the_engine_knows_it(tmp_path: Path) -> None:
+    assert set(FineTuningSection.model_fields) == {f.name for f in fields(FineTuning)} - {"seed"}
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD + "[prune.fine_tuning]\nsteps = 7\nrate = 1e-4\n")
+    plan = read_recipe(path).prune.fine_tuning.plan(seed=3)
+    assert plan == FineTuning(steps=7, rate=1e-4, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("methods", "sparsities", "names"),
+    [
+        (["mp_global", "obs"], [0.0, 0.5], ["dense", "mp_global-50", "obs-50"]),
+        (["obs_finetune"], [0.5], ["dense_finetune", "obs_finetune-50"]),
+        (["obs", "iobs"], [0.0, 0.5], ["dense", "dense_finetune", "obs-50", "iobs-50"]),
+        (["iobs"], [0.0], ["dense"]),
+        (["dense_finetune"], [0.5], ["dense_finetune"]),
+        (["dense_finetune", "obs"], [0.0, 0.5], ["dense", "dense_finetune", "obs-50"]),
+    ],
+)
+def test_a_fine_tuned_sweep_has_its_control(
+    methods: list[str], sparsities: list[float], names: list[str]
+) -> None:
+    section = PruneSection(methods=methods, sparsities=sparsities)
+    recipe = Recipe(name="trial", models=["a/demo-sew"], prune=section)
+    assert [cell.name for cell in cells(recipe)] == [f"demo-sew-{name}" for name in names]
 
 
 def test_missing_and_unreadable_recipes(tmp_path: Path) -> None:

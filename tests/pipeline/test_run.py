@@ -11,9 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from bench.results import read_results
+from pipeline import build
+from pipeline.plan import Cell
+from pipeline.recipe import read_recipe
+from prune import oneshot
+from prune.checkpoint import open_checkpoint
+from prune.schedule import prune
 from runtime.bundle import Bundle
+from speech.corpora import open_corpus
+
+LEARN = """
+        corpus.calibrate = "{}"
+        corpus.calibration_clips = 3
+        prune.fine_tuning.steps = 2
+        prune.fine_tuning.batch = 2
+"""
 
 RATE = 16_000
 
@@ -129,6 +144,57 @@ def test_bad_recipes_and_models_exit_with_2_and_one_sentence(recipe: Path) -> No
         assert out == ""
         assert len(err.strip().splitlines()) == 1, err
         assert "Traceback" not in err
+
+
+def test_one_recipe_of_calibrated_sliced_and_fine_tuned_models(recipe: Path) -> None:
+    output = recipe.parent / "out"
+    text = recipe.read_text()
+    text = text.replace('["mp_global"]', '["wanda", "obs_structured", "mp_finetune_local"]')
+    text = text.replace("measure.clips = 2", "measure.clips = 1")
+    recipe.write_text(text + LEARN.format(recipe.parent / "clips"))
+    methods = ["wanda-50", "obs_structured-50", "mp_finetune_local-50", "dense_finetune", "dense"]
+    names = {f"{model}-{method}" for model in ("sew", "whisper") for method in methods}
+    rows = json.loads(finish(start(recipe, "--json"))[0])
+    assert {row["name"] for row in rows} == names
+    for name in names:
+        bundle = Bundle.open(output / name, check_hashes=True)
+        wanted = 0.5 if name.endswith("50") else 0.0
+        assert bundle.manifest.sparsity.achieved == pytest.approx(wanted, abs=0.02), name
+        lessons = bundle.manifest.provenance["lessons"]
+        assert [lesson["steps"] for lesson in lessons] == [2] * ("finetune" in name), name
+    for model in ("sew", "whisper"):
+        sizes = {
+            name: sum(file.size for file in Bundle.open(output / f"{model}-{name}").manifest.files)
+            for name in ("dense", "obs_structured-50", "wanda-50")
+        }
+        assert sizes["obs_structured-50"] < sizes["dense"]
+        assert sizes["wanda-50"] == pytest.approx(sizes["dense"], rel=0.01)
+    assert not list(output.glob(".*"))
+
+
+def test_cells_share_statistics_but_no_weights(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = open_corpus(str(recipe.parent / "clips"))
+    text = recipe.read_text().replace('["mp_global"]', '["wanda", "owl_mp", "obs_structured"]')
+    recipe.write_text(text)
+    content = read_recipe(recipe)
+    model = content.models[0]
+    heard = []
+    listen = oneshot.hessians
+    monkeypatch.setattr(oneshot, "hessians", lambda *a, **k: heard.append(1) or listen(*a, **k))
+    workshop = build._Workshop(
+        model, content, clips, torch.device("cpu"), lambda *_: None, calibration=clips
+    )
+    made = {
+        method: workshop.pruned(Cell(model, method, 0.5), recipe.parent)[0].model
+        for method in ("wanda", "obs_structured", "owl_mp")
+    }
+    assert len(heard) == 1
+    alone = open_checkpoint(model)
+    prune(alone, "owl_mp", 0.5, clips)
+    for mine, theirs in zip(made["owl_mp"].parameters(), alone.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(recipe: Path) -> None:
