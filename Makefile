@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test lint tui picture bench demo-models clean
+.PHONY: help prune-and-export test lint tui picture bench curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
@@ -33,6 +33,10 @@ picture: $(VENV)/.host ## draw docs/tui.svg, the README's picture, from RESULTS
 
 bench: $(VENV)/.host ## time features, command line and agent imports on this machine
 	$(BIN)/python -m benchmarks
+
+curves: $(VENV)/.host ## prune the demo models by every method, 0 to 90 %, into docs/ (hours; goes on where it stopped)
+	$(BIN)/python -m benchmarks.curves demo-whisper
+	$(BIN)/python -m benchmarks.curves demo-sew
 
 demo-models: $(VENV)/.host ## rebuild assets/ from nothing: speak the clips, train both models (resumable)
 	@command -v espeak-ng >/dev/null || ./demo/install-espeak.sh

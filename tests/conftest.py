@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no test asks the real hub
 
 from prune import cpu_torchaudio
 

@@ -4,7 +4,12 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
+from typing import NoReturn
+
+NOWHERE = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
 
 
 def _limited(size: str | None) -> Callable[[], None] | None:
@@ -15,14 +20,54 @@ def _limited(size: str | None) -> Callable[[], None] | None:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, deaf to the network unless told otherwise."""
-    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
+def secateur(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a copy of this process, which has the libraries loaded already.
+
+    What depends on a fresh start or on the environment wants `fresh_secateur`.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            _become_the_command(words, out.fileno(), err.fileno())
+        _, status = os.waitpid(child, 0)
+        out.seek(0)
+        err.seek(0)
+        code, said, complained = os.waitstatus_to_exitcode(status), out.read(), err.read()
+    return subprocess.CompletedProcess(words, code, said.decode(), complained.decode())
+
+
+def _become_the_command(words: tuple[str, ...], out: int, err: int) -> NoReturn:
+    """In the copy: never comes back."""
+    code = 1
+    try:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        sys.argv = ["secateur", *words]
+        os.environ |= NOWHERE
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)  # the pool of threads did not come along
+        from pipeline.cli import main
+
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def fresh_secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command from nothing, deaf to the network unless told otherwise."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *words],
         capture_output=True,
         text=True,
-        env={**os.environ, **nowhere, **environment},
+        env={**os.environ, **NOWHERE, **environment},
         preexec_fn=_limited(environment.get("SECATEUR_TEST_FILE_LIMIT")),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
 from tests.pipeline.hub_stand_in import hub_stand_in
 
 RATE = 16_000
@@ -31,7 +31,7 @@ def corpus(tmp_path: Path) -> Path:
 def test_a_checkpoint_folder_gives_the_promised_json(
     tiny_folders: dict[str, Path], corpus: Path
 ) -> None:
-    done = secateur("eval", str(tiny_folders["whisper"]), "--corpus", str(corpus), "--json")
+    done = fresh_secateur("eval", str(tiny_folders["whisper"]), "--corpus", str(corpus), "--json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["clips"] == 3
@@ -53,11 +53,11 @@ def test_a_hub_name_is_fetched_from_the_hub(
 ) -> None:
     with hub_stand_in({"someone/tiny-sew": tiny_folders["sew"]}) as endpoint:
         environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}
-        done = secateur(
+        done = fresh_secateur(
             "eval", "someone/tiny-sew", "--corpus", str(corpus), "--json", **environment
         )
         assert done.returncode == 0, done.stderr
-        missing = secateur("eval", "someone/other", "--corpus", str(corpus), **environment)
+        missing = fresh_secateur("eval", "someone/other", "--corpus", str(corpus), **environment)
     local = secateur("eval", str(tiny_folders["sew"]), "--corpus", str(corpus), "--json")
     ours, theirs = json.loads(done.stdout), json.loads(local.stdout)
     assert ours | {"model": ""} == theirs | {"model": ""}
@@ -65,7 +65,7 @@ def test_a_hub_name_is_fetched_from_the_hub(
 
 
 def test_a_hub_name_without_a_network_is_one_sentence(corpus: Path, tmp_path: Path) -> None:
-    done = secateur(
+    done = fresh_secateur(
         "eval", "openai/whisper-tiny", "--corpus", str(corpus), HF_HOME=str(tmp_path / "cache")
     )
     assert_one_sentence(done, "openai/whisper-tiny", "check the name and the network")
@@ -107,6 +107,6 @@ def test_a_language_is_for_multilingual_whisper_only(
 
 
 def test_a_mistyped_subcommand_gets_the_nearest() -> None:
-    done = secateur("evel", "demo-whisper")
+    done = fresh_secateur("evel", "demo-whisper")
     assert done.returncode == 2
     assert "eval" in done.stderr.splitlines()[-1]

@@ -19,7 +19,7 @@ from transformers import WhisperForConditionalGeneration
 from prune.checkpoint import open_checkpoint
 from prune.families.groups import groups
 from prune.methods import METHODS
-from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
 
 DEMO = "demo:calibration"
 
@@ -31,7 +31,7 @@ def test_the_output_opens_with_from_pretrained(
     out = tmp_path / "out"
     words = ["prune", str(tiny_folders["whisper"]), "--method", method, "--sparsity", "0.5"]
     words += ["--corpus", "demo:calibration", "--clips", "4", "-o", str(out), "--json"]
-    done = secateur(*words)
+    done = fresh_secateur(*words)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record == json.loads((out / "pruning.json").read_text())
@@ -146,7 +146,7 @@ def test_a_killed_fine_tuning_ends_where_it_would_have(
     words = ["prune", str(tiny_folders["sew"]), "--method", "imp_local", "--sparsity", "0.5"]
     words += ["--step", "0.25", "--steps", "200", "--batch", "2", "--corpus", DEMO, "--clips", "8"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    done = secateur(*words, "-o", str(whole))
+    done = fresh_secateur(*words, "-o", str(whole))
     assert done.returncode == 0, done.stderr
     assert "Fine-tuning 2:" in done.stdout
     work = tmp_path / ".cut.work"
@@ -161,7 +161,7 @@ def test_a_killed_fine_tuning_ends_where_it_would_have(
     assert not cut.exists()
     other = secateur(*words[:-1], "7", "-o", str(cut))
     assert_one_sentence(other, "schedule.pt", "delete it to start afresh")
-    done = secateur(*words, "-o", str(cut))
+    done = fresh_secateur(*words, "-o", str(cut))
     assert done.returncode == 0, done.stderr
     for name in ("model.safetensors", "pruning.json"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
@@ -183,11 +183,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     place.mkdir()
     words = ["prune", str(tiny_folders["whisper"]), "--method", "mp_global", "--sparsity", "0.5"]
     with small_disk(place) as limit:
-        done = secateur(*words, "-o", str(place / "out"), **limit)
+        done = fresh_secateur(*words, "-o", str(place / "out"), **limit)
         assert_one_sentence(done, str(place / "out"), "disk is full")
         assert list(place.iterdir()) == []
         words[3:4] = ["mp_finetune_local", "--steps", "2", "--corpus", DEMO, "--clips", "3"]
-        done = secateur(*words, "-o", str(place / "out"), **limit)
+        done = fresh_secateur(*words, "-o", str(place / "out"), **limit)
         assert_one_sentence(done, str(place / "out"), "disk is full")
         assert not [path for path in place.rglob("*") if path.is_file()]
 

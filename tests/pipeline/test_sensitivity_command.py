@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.plots.style import brief
 from prune.damage import Sensitivity
-from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
 
 RATE = 16_000
 
@@ -31,7 +31,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_a_table_marks_the_most_sensitive(tiny_folders: dict[str, Path], corpus: Path) -> None:
-    done = secateur(
+    done = fresh_secateur(
         "sensitivity", str(tiny_folders["whisper"]), "--corpus", str(corpus), "--clips", "2",
         "--by", "component", "--sparsities", "0.5,0.9", "--wer",
     )  # fmt: skip

@@ -1,0 +1,184 @@
+"""`make curves`: word error rate over sparsity for every named method, with intervals.
+
+Each point is one cell in docs/curves-MODEL.jsonl, written as it lands, so that a stopped run goes
+on where it was. Methods that listen are calibrated on 128 of the 200 calibration clips, drawn anew
+for each seed; those that fine-tune learn from all 200. The picture shows each family of methods
+in a panel: the mean over seeds, and the range from the lowest to the highest 95 % bound.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.plots.curves import Curve, draw_curves
+from prune.methods import METHODS, Method
+from prune.options import Options
+from prune.training_plan import FineTuning
+from speech.corpora import Corpus, open_corpus
+from speech.scoring import Score, score
+
+SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+SEEDS = (0, 1, 2)
+CALIBRATION_CLIPS = 128
+LESSON = FineTuning(
+    steps=450, rate=5e-4, distil_logits=1.0, distil_states=1.0, check_every=25, patience=8
+)
+
+#: Which methods share a panel of the picture.
+PANELS = {
+    "One-shot": ("mp_local", "mp_global", "wanda", "owl_wanda", "owl_mp", "mp_repeat"),
+    "OBS, one-shot": ("mp_global", "obs", "owl_obs", "obs_search", "nm_obs", "obs_structured"),
+    "Fine-tuned": (
+        "mp_finetune_local", "mp_finetune_global", "obs_finetune", "iobs", "parp",
+        "dense_finetune",
+    ),
+    "Iterative magnitude": (
+        "imp_local", "imp_global", "imp_rewind_local", "imp_rewind_global", "iobs",
+        "dense_finetune",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    method: str
+    seed: int
+    sparsity: float
+    achieved: float
+    score: dict[str, Any]
+
+
+class Curves:
+    """One model's cells, done and to do."""
+
+    def __init__(self, model: str, path: Path):
+        self.model, self.path = model, path
+        self.corpus: Corpus = open_corpus("demo:test")
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.points = [Point(**json.loads(line)) for line in lines]
+
+    def run(self, methods: list[str], seeds: list[int], sparsities: list[float]) -> None:
+        for seed in seeds:
+            for name in methods:
+                if seed and not METHODS[name].listens:
+                    continue  # nothing in it is drawn by chance
+                missing = [
+                    s for s in _asked(METHODS[name], sparsities) if not self._has(name, seed, s)
+                ]
+                if missing:
+                    self._cells(name, seed, missing)
+
+    def _has(self, method: str, seed: int, sparsity: float) -> bool:
+        return any((p.method, p.seed, p.sparsity) == (method, seed, sparsity) for p in self.points)
+
+    def _cells(self, name: str, seed: int, sparsities: list[float]) -> None:
+        """A gradual schedule passes through all sparsities on its way to the last."""
+        import copy
+
+        from prune.checkpoint import open_checkpoint
+        from prune.oneshot import Statistics
+        from prune.schedule import prune
+        from speech.errors import BadInput
+
+        dense = open_checkpoint(self.model)
+        speech = open_corpus("demo:calibration", limit=CALIBRATION_CLIPS, seed=seed)
+        lessons = open_corpus("demo:calibration")
+        options = Options(seed=seed, fine_tuning=FineTuning(**asdict(LESSON) | {"seed": seed}))
+        statistics = Statistics(dense, speech, options)
+        passes = METHODS[name].schedule in ("gradual", "rewind", "repeat")
+        for sparsity in sparsities[-1:] if passes else sparsities:
+            checkpoint = copy.deepcopy(dense)
+
+            def note(reached: float, checkpoint: Any = checkpoint) -> None:
+                if reached in sparsities:
+                    self._add(name, seed, reached, reached, checkpoint)
+
+            try:
+                pruned = prune(
+                    checkpoint, name, sparsity, speech, options=options, lessons=lessons,
+                    statistics=statistics, after=note if passes else None,
+                )  # fmt: skip
+            except BadInput as error:  # not every structure reaches every sparsity
+                print(f"{name} {sparsity}: {error}", flush=True)
+                continue
+            if not passes:
+                self._add(name, seed, sparsity, pruned.sparsity.achieved, checkpoint)
+
+    def _add(self, method: str, seed: int, sparsity: float, achieved: float, model: Any) -> None:
+        result = self._score(model)
+        point = Point(method, seed, sparsity, achieved, result.to_json())
+        self.points.append(point)
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(point)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        print(
+            f"{method:20} seed {seed}  {sparsity:4.0%}  WER {100 * result.wer:6.2f} %", flush=True
+        )
+
+    def _score(self, checkpoint: Any) -> Score:
+        from prune.listen import transcribe
+
+        clips = (clip.samples() for clip in self.corpus.clips)
+        heard = transcribe(checkpoint, clips, batch=100)
+        texts = [clip.text for clip in self.corpus.clips]
+        return score(texts, heard, normalizer=self.corpus.normalizer)
+
+    def draw(self, path: Path) -> None:
+        panels = {
+            title: [curve for name in names if (curve := self._curve(name)).sparsities]
+            for title, names in PANELS.items()
+        }
+        drawn = {title: curves for title, curves in panels.items() if len(curves) > 1}
+        draw_curves(drawn, path, title=f"{self.model}: word error rate on {self.corpus.name}")
+
+    def _curve(self, name: str) -> Curve:
+        by_sparsity: dict[float, list[dict[str, Any]]] = {}
+        for point in self.points:
+            if point.method in (name, "dense"):
+                by_sparsity.setdefault(point.sparsity, []).append(point.score)
+        if set(by_sparsity) <= {0.0} and name != "dense_finetune":
+            by_sparsity = {}
+        sparsities = sorted(by_sparsity)
+        found = [by_sparsity[s] for s in sparsities]
+        return Curve(
+            name,
+            sparsities,
+            [sum(s["wer"] for s in scores) / len(scores) for scores in found],
+            [min(s["wer_low"] for s in scores) for scores in found],
+            [max(s["wer_high"] for s in scores) for scores in found],
+        )
+
+    def dense(self) -> None:
+        from prune.checkpoint import open_checkpoint
+
+        if not self._has("dense", 0, 0.0):
+            self._add("dense", 0, 0.0, 0.0, open_checkpoint(self.model))
+
+
+def _asked(method: Method, sparsities: list[float]) -> Iterator[float]:
+    yield from [0.0] if method.schedule == "learn" else sparsities
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Curves of every named method on a demo model.")
+    parser.add_argument("model", nargs="?", default="demo-whisper")
+    every = list(dict.fromkeys(name for names in PANELS.values() for name in names))
+    parser.add_argument("--methods", type=lambda text: text.split(","), default=every)
+    parser.add_argument("--seeds", type=lambda t: [int(s) for s in t.split(",")], default=SEEDS)
+    parser.add_argument(
+        "--sparsities", type=lambda t: [float(s) for s in t.split(",")], default=SPARSITIES
+    )
+    args = parser.parse_args()
+    curves = Curves(args.model, Path("docs") / f"curves-{args.model}.jsonl")
+    curves.dense()
+    curves.run(args.methods, list(args.seeds), list(args.sparsities))
+    curves.draw(Path("docs") / f"curves-{args.model}.png")
+
+
+if __name__ == "__main__":
+    main()
