@@ -18,7 +18,7 @@ prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE 
 	$(BIN)/secateur run $(RECIPE)
 
 test: $(VENV)/.dev ## all tests that can run on this machine
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .
