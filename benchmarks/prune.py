@@ -130,7 +130,7 @@ def against_the_loop(checkpoint: Checkpoint, rounds: int) -> None:
         for _ in range(rounds):
             clock = Clock()
             with clock.on("ours"):
-                sweep(weight, damped(found[name]), zeros)
+                sweep(weight, damped(found[name], name), zeros)
             with clock.on("loop"):
                 published_loop(weight, found[name], SPARSITY)
             pairs.append((clock.spent["ours"], clock.spent["loop"]))

@@ -3,11 +3,7 @@
 import copy
 import dataclasses
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from export.decoding import ctc_rules, ctc_symbols, whisper_rules
 from export.parity import check_parity
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
+from prune.whole_folder import written_whole
 from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, BundleFile, Manifest, Sparsity
 from speech.errors import BadInput
 from speech.scoring import Score
@@ -55,7 +52,9 @@ def write_bundle(
     (default: what the checkpoint is set to, else to transcribe English).
     """
     folder = folder.absolute()
-    with _written_beside(folder) as place:
+    _refuse_to_replace(folder)
+    with written_whole(folder, replace=True) as place:
+        (place / "onnx").mkdir()
         plain = dataclasses.replace(checkpoint, model=_as_fp32(checkpoint.model))
         if checkpoint.family == "whisper":
             parts = _write_whisper(plain, place, language, task)
@@ -127,26 +126,6 @@ def _files(folder: Path) -> list[str]:
     )
 
 
-@contextmanager
-def _written_beside(folder: Path) -> Iterator[Path]:
-    """A new folder next to `folder` that takes its place at the end, and vanishes on an error."""
-    _refuse_to_replace(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    place = beside / folder.name
-    try:
-        (place / "onnx").mkdir(parents=True)
-        yield place
-        for path in [*place.rglob("*"), place]:
-            _flush_to_disk(path)
-        if folder.exists():
-            folder.rename(beside / "old")
-        place.rename(folder)
-        _flush_to_disk(folder.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
 def _refuse_to_replace(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise BadInput(f"{folder} is not a folder: choose another place for the bundle.")
@@ -154,12 +133,3 @@ def _refuse_to_replace(folder: Path) -> None:
         raise BadInput(
             f"{folder} holds something that is no bundle: choose another place, or clear it first."
         )
-
-
-def _flush_to_disk(path: Path) -> None:
-    """A rename survives a power cut only together with what was written before it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

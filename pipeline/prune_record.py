@@ -8,7 +8,7 @@ from typing import Any
 
 from prune.families.groups import groups
 from prune.families.layers import component, prunable_layers
-from prune.families.selection import select
+from prune.families.selection import chosen_layers
 from prune.options import Options
 from prune.schedule import Pruned
 
@@ -26,7 +26,7 @@ class Before:
     @classmethod
     def of(cls, model: Any, options: Options) -> "Before":
         layers = prunable_layers(model, tied=options.tied)
-        chosen = select(model, options.layers, tied=options.tied) if options.layers else layers
+        chosen = chosen_layers(model, options.layers, tied=options.tied)
         counts = {name: group.count for name, group in groups(model).items()}
         weights = {name: layer.weight.numel() for name, layer in layers.items()}
         return cls(weights, frozenset(chosen), counts)

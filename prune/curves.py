@@ -1,6 +1,6 @@
 """What each layer's zeros cost: measured error curves, in the loss that they are expected to bring.
 
-An allocation by search chooses among these; a sensitivity report draws them.
+An allocation by search chooses among these.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from prune.forcing import Report
-from prune.solve import Solver, cut_to_count
+from prune.solve import SharedSolver, Solver, cut_to_count
 
 #: Sparsities at which each layer is tried; closer together where errors rise fast.
 GRID = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
@@ -26,15 +26,14 @@ def error_curves(
 ) -> dict[str, list[float]]:
     """By layer the expected loss, nats a clip, at each sparsity of the grid, rising."""
     curves: dict[str, list[float]] = {}
-    solver: tuple[Tensor, Solver] | None = None
+    solvers = SharedSolver()
     for done, (name, weight) in enumerate(weights.items()):
         if report:
             report("error curves", done, len(weights))
         hessian = hessians[name]
-        if solver is None or solver[0] is not hessian:
-            solver = (hessian, Solver(hessian))
+        solver = solvers.of(name, hessian)
         whole = float(((weight @ hessian.to(weight.dtype)) * weight).sum())
-        errors = [_error(solver[1], weight, sparsity) for sparsity in GRID]
+        errors = [_error(solver, weight, sparsity) for sparsity in GRID]
         rising = [max(errors[: i + 1]) for i in range(len(errors))]
         curves[name] = [0.5 * sensitivities[name] * whole * error for error in rising]
     if report:

@@ -17,13 +17,13 @@ from prune.allocation.search import search
 from prune.allocation.threshold import by_threshold
 from prune.checkpoint import Checkpoint
 from prune.curves import GRID, error_curves
-from prune.families.layers import component, prunable_layers
-from prune.families.selection import select
+from prune.families.layers import component
+from prune.families.selection import chosen_weights
 from prune.forcing import Report, Speech
 from prune.gradients import Gradients, gradients, sensitivities
 from prune.methods import Method
 from prune.options import Options
-from prune.solve import Cut, Solver, cut_to_count, cut_to_pattern
+from prune.solve import Cut, SharedSolver, cut_to_count, cut_to_pattern
 from prune.statistics import Collector, hessians
 from prune.walk import walk
 from speech.errors import BadInput
@@ -80,7 +80,7 @@ class Statistics:
     def curves(self) -> dict[str, list[float]]:
         """Of all layers, also where only some are to be cut: they are kept for other cuts."""
         return error_curves(
-            _weights(self._checkpoint, Options(tied=self._options.tied)),
+            chosen_weights(self._checkpoint.model, tied=self._options.tied),
             self.hessians,
             self.sensitivities,
             report=self._report,
@@ -103,7 +103,7 @@ def cut_once(
     Zeros that are there stay and count. `statistics` of the model as it is now may be given, so
     that several cuts of the same weights share them.
     """
-    weights = _weights(checkpoint, options)
+    weights = chosen_weights(checkpoint.model, options.layers, tied=options.tied)
     _refuse_broken(weights)
     sizes = sizes_of(weights)
     total = target(sparsity, sizes)
@@ -123,14 +123,6 @@ def cut_once(
     for name, keep in _masks(method, ranked, cuts).items():
         weights[name].masked_fill_(~keep, 0)
     return Cuts()
-
-
-def _weights(checkpoint: Checkpoint, options: Options) -> dict[str, Tensor]:
-    """The chosen layers' weights as matrices that share the layers' memory."""
-    model, tied = checkpoint.model, options.tied
-    layers = select(model, options.layers, tied=tied) if options.layers else None
-    layers = prunable_layers(model, tied=tied) if layers is None else layers
-    return {name: layer.weight.detach().flatten(1) for name, layer in layers.items()}
 
 
 def _refuse_broken(weights: Mapping[str, Tensor]) -> None:
@@ -250,17 +242,16 @@ def _solve(
     done = Cuts()
 
     def settle(names: list[str], collector: Collector) -> None:
-        heard, solver = collector.hessians(), None
+        heard, solvers = collector.hessians(), SharedSolver()
         for name in names:
             if name not in cuts:
                 continue
-            if solver is None or solver[0] is not heard[name]:
-                solver = (heard[name], _solver(name, heard[name]))
+            solver = solvers.of(name, heard[name])
             count, cut = cuts[name]
             solution = (
-                solver[1].solve_quickly(weights[name], count)
+                solver.solve_quickly(weights[name], count)
                 if options.quick
-                else solver[1].solve(weights[name], cut)
+                else solver.solve(weights[name], cut)
             )
             weights[name].copy_(solution.weight)
             done.damping[name], done.errors[name] = solution.damping, solution.error
@@ -268,10 +259,3 @@ def _solve(
     precision = getattr(torch, options.precision)
     walk(checkpoint, speech, settle, precision=precision, tied=options.tied, report=report)
     return done
-
-
-def _solver(name: str, hessian: Tensor) -> Solver:
-    try:
-        return Solver(hessian)
-    except ValueError as error:
-        raise BadInput(f"{name} cannot be solved for: {error}.") from error

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from prune.allocation.masks import lowest, zeros_first
 from prune.linear_algebra import inverse_factor, is_positive_definite, solved
+from speech.errors import BadInput
 
 #: Columns swept before the error is passed on to all that follow.
 BLOCK = 128
@@ -46,8 +47,8 @@ class Damped:
     dead: Tensor
 
 
-def damped(hessian: Tensor) -> Damped:
-    """The Hessian with just enough on its diagonal to be factored; raises if nothing is enough."""
+def damped(hessian: Tensor, layer: str) -> Damped:
+    """The layer's Hessian with just enough on its diagonal to be factored."""
     dead = hessian.diagonal() <= 0
     mended = hessian.clone()
     mended.diagonal()[dead] = 1
@@ -59,7 +60,10 @@ def damped(hessian: Tensor) -> Damped:
         if bool(is_positive_definite(tried)):
             return Damped(tried, damping, dead)
         damping *= 10
-    raise ValueError("the Hessian has NaN or infinite entries, or is not positive")
+    raise BadInput(
+        f"{layer} cannot be solved for: "
+        "its Hessian has NaN or infinite entries, or is not positive."
+    )
 
 
 def sweep(weight: Tensor, hessian: Damped, zeros: int) -> tuple[Tensor, Tensor]:

@@ -10,14 +10,13 @@ from prune import scores
 from prune.allocation.masks import lowest, lowest_by_row, zeros_first
 from prune.checkpoint import Checkpoint
 from prune.damage import SPARSITIES, By, Cell, Row, Sensitivity, check_tried_method
-from prune.families.layers import prunable_layers
 from prune.families.regions import regions
-from prune.families.selection import select
+from prune.families.selection import chosen_weights
 from prune.forcing import Report, Speech, fitting_clips
 from prune.listen import transcribe
 from prune.losses import task_for
 from prune.replay import Replay
-from prune.solve import Solver, cut_to_count
+from prune.solve import SharedSolver, Solver, cut_to_count
 from prune.statistics import hessians
 from speech.errors import BadInput
 from speech.scoring import Score, score
@@ -50,7 +49,7 @@ def sensitivity(
     """
     check_tried_method(method)
     grid = _checked(sparsities)
-    weights = _weights(checkpoint, layers)
+    weights = chosen_weights(checkpoint.model, layers)
     parts = regions(checkpoint.model, weights, by)
     exam = _Exam(checkpoint, held_out, normalizer, seed)
     heard: Mapping[str, Tensor] = {}
@@ -110,13 +109,6 @@ def _checked(sparsities: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted(set(sparsities)))
 
 
-def _weights(checkpoint: Checkpoint, patterns: Sequence[str]) -> dict[str, Tensor]:
-    """The chosen layers' weights as matrices that share the layers' memory."""
-    model = checkpoint.model
-    layers = select(model, patterns) if patterns else prunable_layers(model)
-    return {name: layer.weight.detach().flatten(1) for name, layer in layers.items()}
-
-
 def _row(
     part: str,
     weights: Mapping[str, Tensor],
@@ -155,25 +147,16 @@ def _cuts(
 ) -> dict[str, list[Tensor]]:
     """What each layer becomes at each sparsity; layers with the same input share a Solver."""
     cuts: dict[str, list[Tensor]] = {}
-    shared: tuple[Tensor, Solver] | None = None
+    solvers = SharedSolver()
     for name, weight in weights.items():
         hessian: Tensor | Solver | None = heard.get(name)
         if method == "obs" and isinstance(hessian, Tensor):
-            if shared is None or shared[0] is not hessian:
-                shared = (hessian, _solver(name, hessian))
-            hessian = shared[1]
+            hessian = solvers.of(name, hessian)
         cuts[name] = []
         for sparsity in grid:
             cuts[name].append(cut_weights(weight, hessian, method, sparsity))
             tell.step()
     return cuts
-
-
-def _solver(name: str, hessian: Tensor) -> Solver:
-    try:
-        return Solver(hessian)
-    except ValueError as error:
-        raise BadInput(f"{name} cannot be solved for: {error}.") from error
 
 
 class _Exam:

@@ -34,12 +34,11 @@ class Solution:
 
 
 class Solver:
-    """For one Hessian; layers that share an input share the work that depends on it alone."""
+    """For one Hessian; `layer` is the one whose name an error tells."""
 
-    def __init__(self, hessian: Tensor):
-        """Raises ValueError for a Hessian that no damping makes usable."""
-        self._heard = hessian
-        self.damped: Damped = damped(hessian)
+    def __init__(self, hessian: Tensor, layer: str = "the layer"):
+        self.hessian = hessian
+        self.damped: Damped = damped(hessian, layer)
 
     @cached_property
     def _search(self) -> MaskSearch:
@@ -60,4 +59,16 @@ class Solver:
 
     def _refitted(self, weight: Tensor, keep: Tensor, near: Tensor) -> Solution:
         fitted = refit(weight, keep & (weight != 0), self.damped.hessian, near)
-        return Solution(fitted, self.damped.damping, layer_error(weight, fitted, self._heard))
+        return Solution(fitted, self.damped.damping, layer_error(weight, fitted, self.hessian))
+
+
+class SharedSolver:
+    """Layers that hear the same share the work that depends on it alone, if they come in a row."""
+
+    def __init__(self) -> None:
+        self._last: Solver | None = None
+
+    def of(self, layer: str, hessian: Tensor) -> Solver:
+        if self._last is None or self._last.hessian is not hessian:
+            self._last = Solver(hessian, layer)
+        return self._last

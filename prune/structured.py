@@ -10,7 +10,7 @@ from prune.checkpoint import Checkpoint
 from prune.families.groups import Group, groups
 from prune.forcing import Report, Speech
 from prune.options import Options
-from prune.reconstruct import Damped, damped, layer_error
+from prune.reconstruct import damped, layer_error
 from prune.statistics import Collector, hessians
 from prune.structure.budget import plan
 from prune.structure.saliency import Removal, columns_of, removal_order
@@ -18,7 +18,6 @@ from prune.structure.shapes import record_shapes
 from prune.structure.size import Size
 from prune.structure.slicing import cut
 from prune.walk import walk
-from speech.errors import BadInput
 
 
 @torch.no_grad()
@@ -48,7 +47,7 @@ def cut_groups(
             group = known[name]
             if group.output in names and len(indices) < group.count:
                 before = checkpoint.model.get_submodule(group.output).weight.clone()
-                cut(checkpoint.model, group, indices, damped(fresh[group.output]))
+                cut(checkpoint.model, group, indices, damped(fresh[group.output], group.output))
                 errors[group.output] = _error(checkpoint, group, before, indices, fresh)
 
     walk(checkpoint, speech, settle, precision=precision, report=report)
@@ -70,19 +69,14 @@ def _planned(
         if report:
             report("what each head and neuron is worth", done, len(known))
         weight = model.get_submodule(group.output).weight
-        removals[name] = removal_order(weight, _ready(group, heard), group.size)
+        removals[name] = removal_order(
+            weight, damped(heard[group.output], group.output), group.size
+        )
     if report:
         report("what each head and neuron is worth", len(known), len(known))
     if options.heads is None and options.ffn is None:
         return plan(model, removals, sparsity=sparsity, dense_weights=dense.prunable)
     return plan(model, removals, heads=options.heads, ffn=options.ffn)
-
-
-def _ready(group: Group, heard: Mapping[str, Tensor]) -> Damped:
-    try:
-        return damped(heard[group.output])
-    except ValueError as error:
-        raise BadInput(f"{group.output} cannot be solved for: {error}.") from error
 
 
 def _error(

@@ -28,17 +28,24 @@ def refuse_taken(folder: Path) -> None:
 
 
 @contextmanager
-def written_whole(folder: Path) -> Iterator[Path]:
-    """An empty folder beside, to write into; it takes its place at the end or vanishes."""
+def written_whole(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder beside, to write into; it takes its place at the end or vanishes.
+
+    With `replace` what stands there gives way to it, at the end.
+    """
     folder = folder.absolute()
-    refuse_taken(folder)
-    beside = folder.with_name(f".{folder.name}.part")
+    if not replace:
+        refuse_taken(folder)
+    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
     try:
+        _put_back(old, folder)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         yield beside
         for path in [*beside.rglob("*"), beside]:
             _flush_to_disk(path)
+        if replace and folder.exists():
+            folder.rename(old)
         beside.replace(folder)
         _flush_to_disk(folder.parent)
     except OSError as error:
@@ -47,6 +54,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
         raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        _put_back(old, folder)
 
 
 @contextmanager
@@ -75,6 +83,13 @@ def disk_is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    """What was to give way stays where nothing took its place, and goes where something did."""
+    if old.is_dir() and not folder.exists():
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

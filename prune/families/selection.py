@@ -4,10 +4,25 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+from torch import Tensor, nn
 
 from prune.families.layers import PrunableLayer, component, prunable_layers
 from speech.errors import BadInput
+
+
+def chosen_layers(
+    model: nn.Module, patterns: Sequence[str] = (), *, tied: bool = False
+) -> dict[str, PrunableLayer]:
+    """What the patterns name; without any, every prunable layer."""
+    return select(model, patterns, tied=tied) if patterns else prunable_layers(model, tied=tied)
+
+
+def chosen_weights(
+    model: nn.Module, patterns: Sequence[str] = (), *, tied: bool = False
+) -> dict[str, Tensor]:
+    """Their weights as matrices that share the layers' memory."""
+    layers = chosen_layers(model, patterns, tied=tied)
+    return {name: layer.weight.detach().flatten(1) for name, layer in layers.items()}
 
 
 def select(

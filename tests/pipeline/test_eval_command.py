@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
 from tests.pipeline.hub_stand_in import hub_stand_in
 
@@ -16,16 +17,7 @@ RATE = 16_000
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Three clips of noise with a text each; the last is longer than the 4 s window."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    lines = []
-    for i, seconds in enumerate((1.0, 2.0, 5.0)):
-        noise = 0.1 * rng.standard_normal(int(seconds * RATE))
-        soundfile.write(folder / f"{i}.wav", noise.astype(np.float32), RATE)
-        lines.append(json.dumps({"file_name": f"{i}.wav", "text": "turn on the lights"}))
-    (folder / "metadata.jsonl").write_text("\n".join(lines))
-    return folder
+    return write_noise(tmp_path / "corpus", (1, 2, 5))
 
 
 def test_a_checkpoint_folder_gives_the_promised_json(

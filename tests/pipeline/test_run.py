@@ -8,9 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 
 from bench.results import read_results
@@ -22,6 +20,7 @@ from prune.checkpoint import open_checkpoint
 from prune.schedule import prune
 from runtime.bundle import Bundle
 from speech.corpora import open_corpus
+from tests.noise import write_noise
 
 LEARN = """
         corpus.calibrate = "{}"
@@ -37,15 +36,7 @@ VARIANTS = {"sew-dense", "sew-mp_global-50", "whisper-dense", "whisper-mp_global
 
 @pytest.fixture
 def recipe(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    rng = np.random.default_rng(0)
-    lines = []
-    for i in range(3):
-        noise = 0.1 * rng.standard_normal(RATE)
-        soundfile.write(clips / f"{i}.flac", noise.astype(np.float32), RATE)
-        lines.append(json.dumps({"file_name": f"{i}.flac", "text": "turn on the lights"}))
-    (clips / "metadata.jsonl").write_text("\n".join(lines))
+    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
     path = tmp_path / "recipe.toml"
     path.write_text(
         f"""

@@ -3,31 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from PIL import Image
 
 from pipeline.plots.style import brief
 from prune.damage import Sensitivity
+from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
-
-RATE = 16_000
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Six clips of noise with a text each."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    lines = []
-    for i in range(6):
-        noise = 0.1 * rng.standard_normal(int((1 + i / 4) * RATE))
-        soundfile.write(folder / f"{i}.wav", noise.astype(np.float32), RATE)
-        lines.append(json.dumps({"file_name": f"{i}.wav", "text": "turn on the lights"}))
-    (folder / "metadata.jsonl").write_text("\n".join(lines))
-    return folder
+    return write_noise(tmp_path / "corpus", [1 + i / 4 for i in range(6)])
 
 
 def test_a_table_marks_the_most_sensitive(tiny_folders: dict[str, Path], corpus: Path) -> None:

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,6 +15,7 @@ from prune.methods import METHODS
 from prune.options import Options
 from prune.schedule import prune
 from prune.training_plan import FineTuning
+from tests.noise import noise
 
 #: Parts of the names of operators that MPS has not, or only in recent versions of macOS.
 LACKING = ("linalg_eigh", "cholesky", "linalg_solve", "linalg_lstsq", "linalg_svd", "linalg_qr")
@@ -57,11 +57,7 @@ def test_the_guard_refuses() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_could_run_on_a_mac(tiny_checkpoint: Checkpoint, method: str) -> None:
-    rng = np.random.default_rng(0)
-    spoken = [
-        (rng.standard_normal(n).astype(np.float32) / 5, "turn on the lights")
-        for n in (20_000, 32_000, 48_000)
-    ]
+    spoken = noise(1.25, 2, 3)
     chosen = METHODS[method]
     sparsity = 0.0 if chosen.schedule == "learn" else 0.25
     lesson = FineTuning(

@@ -11,27 +11,18 @@ from prune.options import Options
 from prune.schedule import prune
 from prune.training_plan import FineTuning
 from speech.errors import BadInput
+from tests.noise import Spoken, noise
 
 #: Methods that leave the weights alone that they do not cut.
 ONE_SHOT = [name for name, method in METHODS.items() if not method.fine_tunes]
 UNSLICED = [name for name in ONE_SHOT if METHODS[name].structure == "unstructured"]
 SHORT = FineTuning(steps=4, batch=2, warm_up=1, check_every=4, held_out=0.3)
 
-Spoken = list[tuple[np.ndarray, str]]
-
 
 @pytest.fixture(scope="module")
 def spoken() -> Spoken:
     """A few clips of noise with a text."""
-    rng = np.random.default_rng(0)
-    clips = [rng.standard_normal(n).astype(np.float32) / 5 for n in (20_000, 32_000, 48_000)]
-    return [(clip, "turn on the lights") for clip in clips]
-
-
-def shares(method: str) -> Options:
-    if METHODS[method].allocation == "profile":
-        return Options(shares={"encoder.ffn": 0.6})
-    return Options(fine_tuning=SHORT)
+    return noise(1.25, 2, 3)
 
 
 @pytest.mark.parametrize("method", UNSLICED)

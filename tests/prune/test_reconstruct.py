@@ -10,6 +10,7 @@ from benchmarks.sparsegpt_loop import published_loop
 from prune.allocation.masks import lowest
 from prune.reconstruct import damped, layer_error, refit, sweep
 from prune.solve import Solver, cut_to_count
+from speech.errors import BadInput
 
 INPUTS, OUTPUTS = 384, 1536
 
@@ -97,7 +98,7 @@ def test_refit_is_the_least_squares_solution_of_every_row() -> None:
 def test_the_two_ways_to_refit_agree() -> None:
     """Rows that keep many inputs are iterated: to within 1 % of the exact solution's error."""
     weight, hessian = layer(0)
-    ready = damped(hessian)
+    ready = damped(hessian, "fc1")
     kept = (
         torch.rand(len(weight), INPUTS, generator=torch.Generator().manual_seed(2)) > 0.5
     ).double()
@@ -113,7 +114,7 @@ def test_the_two_ways_to_refit_agree() -> None:
 def test_dead_inputs_lose_their_weights_first_and_break_nothing() -> None:
     weight, hessian = layer(0)
     hessian[:40], hessian[:, :40] = 0, 0
-    ready = damped(hessian)
+    ready = damped(hessian, "fc1")
     assert ready.dead.nonzero().flatten().tolist() == list(range(40))
     swept, keep = sweep(weight, ready, weight.numel() // 2)
     fitted = refit(weight, keep, ready.hessian)
@@ -125,18 +126,18 @@ def test_dead_inputs_lose_their_weights_first_and_break_nothing() -> None:
 def test_damping_grows_only_as_far_as_it_must_and_says_so() -> None:
     generator = torch.Generator().manual_seed(0)
     one = torch.randn(50, 3, generator=generator)
-    ready = damped(one @ one.T)  # rank 3 of 50
+    ready = damped(one @ one.T, "fc1")  # rank 3 of 50
     assert ready.damping == 0.01
     negative = torch.eye(8)
     negative[0, 1] = negative[1, 0] = 1.05
-    assert damped(negative).damping == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        damped(torch.full((4, 4), float("nan")))
+    assert damped(negative, "fc1").damping == pytest.approx(0.1)
+    with pytest.raises(BadInput, match=r"fc1 .* NaN or infinite"):
+        damped(torch.full((4, 4), float("nan")), "fc1")
 
 
 def test_the_ends_of_the_scale() -> None:
     weight, hessian = layer(1)
-    ready = damped(hessian)
+    ready = damped(hessian, "fc1")
     same, all_kept = sweep(weight, ready, 0)
     assert torch.equal(same, weight)
     assert all_kept.all()

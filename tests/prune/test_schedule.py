@@ -3,7 +3,6 @@
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,17 +13,15 @@ from prune.options import Options
 from prune.schedule import prune, stages
 from prune.training_plan import FineTuning
 from speech.errors import BadInput
+from tests.noise import Spoken, noise
 
-Spoken = list[tuple[np.ndarray, str]]
 LESSON = FineTuning(steps=12, batch=2, warm_up=2, check_every=2, held_out=0.3, rate=1e-3)
 OPTIONS = Options(step=0.3, fine_tuning=LESSON)
 
 
 @pytest.fixture(scope="module")
 def spoken() -> Spoken:
-    rng = np.random.default_rng(0)
-    clips = [rng.standard_normal(n).astype(np.float32) / 5 for n in (20_000, 32_000, 48_000)]
-    return [(clip, "turn on the lights") for clip in clips]
+    return noise(1.25, 2, 3)
 
 
 def weights(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:

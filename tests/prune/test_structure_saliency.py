@@ -29,7 +29,7 @@ def layer(seed: int) -> tuple[Tensor, Damped]:
     inputs = frames(seed)
     generator = torch.Generator().manual_seed(seed + 100)
     weight = torch.randn(OUTPUTS, INPUTS, generator=generator, dtype=torch.float64)
-    return weight, damped(inputs @ inputs.T / FRAMES)
+    return weight, damped(inputs @ inputs.T / FRAMES, "fc1")
 
 
 def widened(columns: Tensor, kept: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def test_inputs_that_were_never_heard_go_first_and_free() -> None:
     weight, ready = layer(2)
     hessian = ready.hessian.clone()
     hessian[10:13], hessian[:, 10:13] = 0, 0
-    removal = removal_order(weight, damped(hessian), together=1)
+    removal = removal_order(weight, damped(hessian, "fc1"), together=1)
     assert sorted(removal.order[:3].tolist()) == [10, 11, 12]
     assert float(removal.costs[:3].sum()) == 0
 
@@ -152,7 +152,7 @@ def test_neurons_that_go_together_by_default_hardly_cost_more_than_one_by_one() 
         200, 2000, generator=generator
     ).double().relu() + torch.randn(384, 2000, generator=generator)
     weight = torch.randn(96, 384, generator=generator).double()
-    hessian = damped(inputs @ inputs.T / 2000)
+    hessian = damped(inputs @ inputs.T / 2000, "fc1")
     kept = {
         together: removal_order(weight, hessian, together=together).order[192:].sort().values
         for together in (1, None)

@@ -51,7 +51,7 @@ def random_hessians(model: Any) -> dict[str, Any]:
     for group in groups(model).values():
         rows = torch.randn(300, group.count * group.size, generator=generator)
         rows[:, 1:] += rows[:, :-1]
-        found[group.output] = damped((rows.T @ rows / 300).double())
+        found[group.output] = damped((rows.T @ rows / 300).double(), "fc1")
     return found
 
 

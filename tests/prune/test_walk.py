@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,15 +11,14 @@ from prune.families.chains import chains
 from prune.families.layers import prunable_layers
 from prune.statistics import Collector, hessians
 from prune.walk import walk
-
-Spoken = list[tuple[np.ndarray, str]]
+from tests.noise import Spoken, noise
 
 
 @pytest.fixture(scope="module")
 def spoken() -> Spoken:
-    rng = np.random.default_rng(0)
-    clips = [rng.standard_normal(n).astype(np.float32) / 5 for n in (20_000, 32_000, 48_000)]
-    return [(clip, text) for clip, text in zip(clips, ("on", "lights", "the radio"), strict=True)]
+    clips = noise(1.25, 2, 3)
+    texts = ("on", "lights", "the radio")
+    return [(clip, text) for (clip, _), text in zip(clips, texts, strict=True)]
 
 
 def test_every_prunable_layer_is_in_one_link(tiny_variant: Checkpoint) -> None:
