@@ -13,8 +13,8 @@ from prune.solve import SharedSolver, Solver, cut_to_count
 #: Sparsities at which each layer is tried; closer together where errors rise fast.
 GRID = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 
-#: Rounds of mask search: enough to tell layers apart.
-_ROUNDS = 20
+#: Levels and rounds of mask search: enough to tell layers apart.
+_LEVELS, _ROUNDS = 4, 3
 
 
 def error_curves(
@@ -45,4 +45,4 @@ def _error(solver: Solver, weight: Tensor, sparsity: float) -> float:
     if sparsity in (0.0, 1.0):
         return sparsity
     zeros = max(round(sparsity * weight.numel()), int((weight == 0).sum()))
-    return solver.solve(weight, cut_to_count(zeros), rounds=_ROUNDS).error
+    return solver.solve(weight, cut_to_count(zeros), levels=_LEVELS, rounds=_ROUNDS).error

@@ -262,7 +262,7 @@ class _Trainer:
             settings["lr"] = plan.rate_at(number)
         self._optimizer.zero_grad(set_to_none=True)
         with _seeded(plan.seed, number, self.device), self._hiding():
-            self.model.train()
+            self._train()
             for part in range(plan.accumulate):
                 examples = self._drawn(number * plan.accumulate + part)
                 for group in self.task.groups(examples):
@@ -274,6 +274,14 @@ class _Trainer:
                         return False
                     self._scaler.scale(loss).backward()
         return self._update()
+
+    def _train(self) -> None:
+        """Without dropout: what has lost most of its weights learns better when it loses no more.
+
+        The outermost module hides features only when told that it learns.
+        """
+        self.model.eval()
+        self.model.base_model.training = True
 
     def _update(self) -> bool:
         self._scaler.unscale_(self._optimizer)

@@ -6,7 +6,7 @@ A family's task turns clips with texts into batches, and a model and a batch int
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -50,8 +50,8 @@ class Answer:
     tokens: int
     #: (tokens or frames, vocabulary) in fp32.
     logits: Tensor
-    #: The encoder's last hidden states in fp32, (clips, frames, width).
-    states: Tensor
+    #: What each block gives, of encoder and decoder in their order, in fp32, (…, width).
+    states: tuple[Tensor, ...]
 
 
 class Task(Protocol):
@@ -80,23 +80,27 @@ def task_for(checkpoint: Checkpoint) -> Task:
 
 def divergence(answer: Answer, teacher: Answer, temperature: float) -> Tensor:
     """Kullback and Leibler's, from the teacher, in nats per token or frame, times temperature²."""
-    _refuse_unlike("vocabulary", answer.logits, teacher.logits)
+    _refuse_unlike("logits", tuple(answer.logits.shape), tuple(teacher.logits.shape))
     said = (answer.logits / temperature).log_softmax(-1)
     taught = (teacher.logits / temperature).log_softmax(-1)
     return F.kl_div(said, taught, reduction="batchmean", log_target=True) * temperature**2
 
 
 def distance(answer: Answer, teacher: Answer) -> Tensor:
-    """Mean squared error of the encoder's states, as a share of the teacher's variance."""
-    _refuse_unlike("encoder states", answer.states, teacher.states)
-    return F.mse_loss(answer.states, teacher.states) / teacher.states.var()
+    """Squared error of what the blocks give, as a share of the teacher's variance: their mean."""
+    _refuse_unlike("count of blocks", len(answer.states), len(teacher.states))
+    shares = []
+    for mine, theirs in zip(answer.states, teacher.states, strict=True):
+        _refuse_unlike("states", tuple(mine.shape), tuple(theirs.shape))
+        shares.append(F.mse_loss(mine, theirs) / theirs.var())
+    return torch.stack(shares).mean()
 
 
-def _refuse_unlike(what: str, mine: Tensor, theirs: Tensor) -> None:
-    if mine.shape != theirs.shape:
+def _refuse_unlike(what: str, mine: object, theirs: object) -> None:
+    if mine != theirs:
         raise BadInput(
-            f"The teacher's {what} {tuple(theirs.shape)} cannot be compared with the model's "
-            f"{tuple(mine.shape)}: take the dense model itself as the teacher."
+            f"The teacher's {what} {theirs} cannot be compared with the model's {mine}: "
+            "take the dense model itself as the teacher."
         )
 
 
@@ -143,12 +147,14 @@ class WhisperTask:
     def answer(self, model: nn.Module, batch: Batch) -> Answer:
         device = next(model.parameters()).device
         given = {name: value.to(device) for name, value in batch.given.items()}
-        out = model(**given, use_cache=False)
+        out = model(**given, use_cache=False, output_hidden_states=True)
         targets = batch.targets.to(device)
         counts = targets != IGNORED
         logits = out.logits[counts].float()
         loss = F.cross_entropy(logits, targets[counts])
-        return Answer(loss, len(logits), logits, out.encoder_last_hidden_state.float())
+        heard = [state.float() for state in out.encoder_hidden_states[1:]]
+        said = [state[counts].float() for state in out.decoder_hidden_states[1:]]
+        return Answer(loss, len(logits), logits, (*heard, *said))
 
 
 def _prompt(checkpoint: Checkpoint) -> list[int]:
@@ -211,8 +217,8 @@ class CtcTask:
     def answer(self, model: nn.Module, batch: Batch) -> Answer:
         device = next(model.parameters()).device
         given = {name: value.to(device) for name, value in batch.given.items()}
-        states, logits = _with_states(model, given)
-        logits = logits.float()
+        out = model(**given, output_hidden_states=True)
+        logits = out.logits.float()
         targets = batch.targets.to(device)
         lengths = (targets != IGNORED).sum(1)
         most = logits.shape[1]
@@ -230,7 +236,8 @@ class CtcTask:
         )
         tokens = max(1, int(lengths.sum()))
         real = torch.cat([row[:n] for row, n in zip(logits, frames, strict=True)])
-        return Answer(losses.sum().to(device) / tokens, tokens, real, states.float())
+        states = tuple(state.float() for state in out.hidden_states[1:])
+        return Answer(losses.sum().to(device) / tokens, tokens, real, states)
 
     def _frames(self, samples: int) -> int:
         """What the convolutions leave of a clip."""
@@ -242,19 +249,6 @@ class CtcTask:
 def _pads_well(checkpoint: Checkpoint) -> bool:
     by_layer = getattr(checkpoint.model.config, "feat_extract_norm", None) == "layer"
     return by_layer and bool(checkpoint.feature_settings.get("return_attention_mask"))
-
-
-def _with_states(model: Any, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The last hidden states and the logits: transformers' CTC models give the logits only."""
-    caught: list[Tensor] = []
-    hook = model.base_model.register_forward_hook(
-        lambda _, __, out: caught.append(out.last_hidden_state)
-    )
-    try:
-        logits: Tensor = model(**given).logits
-    finally:
-        hook.remove()
-    return caught[0], logits
 
 
 def _padded(rows: Sequence[tuple[int, ...]]) -> Tensor:

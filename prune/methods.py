@@ -41,7 +41,9 @@ class Method:
 METHODS: dict[str, Method] = {
     "obs": Method("obs", summary="optimal brain surgeon: full layer Hessian, exact refit"),
     "obs_finetune": Method("obs", schedule="then fine-tune", summary="obs, then fine-tuned"),
-    "iobs": Method("obs", schedule="gradual", summary="obs in steps, each fine-tuned"),
+    "iobs": Method(
+        "obs", "search", schedule="gradual", summary="obs_search in steps, each fine-tuned"
+    ),
     "mp_local": Method("magnitude", summary="the smallest weights of each layer"),
     "mp_global": Method("magnitude", "global", summary="the smallest weights of the whole model"),
     "mp_finetune_local": Method(

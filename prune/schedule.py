@@ -83,7 +83,8 @@ class _Stage:
     held: bool = True
     #: Whether the weights that stay are first set back to what they were.
     rewind: bool = False
-    #: Of all that is learnt, this stage's part: in proportion to the others'.
+    #: How much there is to mend, 1 where there is most: the rate falls with it, the steps by its
+    #: square, for what was hardly harmed learns nothing at a high rate but to be worse.
     effort: float = 1.0
 
 
@@ -119,9 +120,11 @@ def _rising(sparsity: float, step: float) -> list[float]:
 
 
 def _efforts(rising: list[float]) -> dict[float, float]:
-    """The more of what is left a step takes, the longer the model may learn after it."""
+    """In proportion to how much of what was left a step took."""
     before = [0.0, *rising]
-    return {s: (s - was) / max(1 - s, s - was) for was, s in zip(before, rising, strict=False)}
+    taken = {s: (s - was) / max(1 - s, s - was) for was, s in zip(before, rising, strict=False)}
+    most = max(taken.values()) or 1.0
+    return {s: share / most for s, share in taken.items()}
 
 
 class _Run:
@@ -150,7 +153,7 @@ class _Run:
 
     def go(self, work: Path | None) -> Pruned:
         todo = stages(self._method, self._sparsity, self._options.step)
-        self._effort = sum(stage.effort for stage in todo if stage.sparsity is None)
+        self._efforts = sum(stage.effort**2 for stage in todo if stage.sparsity is None)
         first = self._first_weights(todo)
         done = self._resume(work)
         reached = 0.0
@@ -201,9 +204,13 @@ class _Run:
         if stage.rewind:
             self._checkpoint.model.load_state_dict(first)
         plan = self._options.fine_tuning
-        steps = max(1, round(plan.steps * stage.effort / self._effort))
+        steps = max(1, round(plan.steps * stage.effort**2 / self._efforts))
         plan = replace(
-            plan, steps=steps, warm_up=min(plan.warm_up, steps // 3), seed=plan.seed + number
+            plan,
+            steps=steps,
+            rate=plan.rate * stage.effort,
+            warm_up=min(plan.warm_up, steps // 3),
+            seed=plan.seed + number,
         )
         self._outcomes.append(
             finetune(

@@ -7,7 +7,7 @@ from functools import cached_property
 from torch import Tensor
 
 from prune.allocation.masks import lowest, n_of_m, zeros_first
-from prune.mask_search import ROUNDS, MaskSearch
+from prune.mask_search import LEVELS, ROUNDS, MaskSearch
 from prune.reconstruct import Damped, damped, layer_error, refit, sweep
 
 #: Makes the mask (True is kept) from scores; weights that are zero already have gone first.
@@ -44,11 +44,16 @@ class Solver:
     def _search(self) -> MaskSearch:
         return MaskSearch(self.damped.hessian)
 
-    def solve(self, weight: Tensor, cut: Cut, *, rounds: int = ROUNDS) -> Solution:
+    def solve(
+        self, weight: Tensor, cut: Cut, *, levels: int = LEVELS, rounds: int = ROUNDS
+    ) -> Solution:
         """The layer with a new mask, its zeros kept, and the best weights under it."""
         matter = weight.masked_fill(self.damped.dead, 0)
         keep, near = self._search.best_mask(
-            matter, lambda scores: cut(zeros_first(scores, weight)), rounds=rounds
+            matter,
+            lambda scores: cut(zeros_first(scores, weight)),
+            levels=levels,
+            rounds=rounds,
         )
         return self._refitted(weight, keep, near)
 

@@ -25,7 +25,7 @@ class FineTuning:
     clip: float = 1.0
     #: Weight of the divergence from the teacher's logits (nats per token or frame) in the loss.
     distil_logits: float = 0.0
-    #: Weight of the distance from the teacher's last encoder states (share of their variance).
+    #: Weight of the distance from what the teacher's blocks give (share of its variance).
     distil_states: float = 0.0
     #: What both sides' logits are divided by before they are compared.
     temperature: float = 2.0
