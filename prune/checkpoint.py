@@ -171,6 +171,9 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
             f"{name} has weights that its configuration does not know, "
             f"{sorted(report['unexpected_keys'])[0]} among them: the files do not belong together."
         )
+    for key in report["missing_keys"]:
+        if key.endswith("masked_spec_embed"):  # heard only in training; random else
+            torch.nn.init.zeros_(model.get_parameter(key))
     model.__class__ = plain
     return model.eval()
 

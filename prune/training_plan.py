@@ -24,9 +24,9 @@ class FineTuning:
     #: The longest that a gradient may be (2-norm over all weights).
     clip: float = 1.0
     #: Weight of the divergence from the teacher's logits (nats per token or frame) in the loss.
-    distil_logits: float = 0.0
+    distil_logits: float = 3.0
     #: Weight of the distance from what the teacher's blocks give (share of its variance).
-    distil_states: float = 0.0
+    distil_states: float = 5.0
     #: What both sides' logits are divided by before they are compared.
     temperature: float = 2.0
     #: Whether to hide a stretch of time and a band of frequencies.

@@ -28,7 +28,7 @@ _FIELDS = {
     "steps": ("--steps", "fine_tuning"),
     "batch": ("--batch", "fine_tuning"),
     "rate": ("--rate", "fine_tuning"),
-    "distil": ("--distil", "fine_tuning"),
+    "no_teacher": ("--no-teacher", "fine_tuning"),
     "lessons": ("--lessons", "fine_tuning"),
     "work": ("--work", "fine_tuning"),
 }
@@ -54,7 +54,7 @@ _FIELDS = {
 @click.option("--steps", type=int, help=f"Fine-tuning: steps in all [{FineTuning.steps}].")
 @click.option("--batch", type=int, help=f"Fine-tuning: clips a step [{FineTuning.batch}].")
 @click.option("--rate", type=float, help=f"Fine-tuning: learning rate [{FineTuning.rate}].")
-@click.option("--distil", type=float, help="Fine-tuning: weight of the dense model's logits [0].")
+@click.option("--no-teacher", is_flag=True, help="Fine-tuning: from the texts alone.")
 @click.option("--lessons", help="Fine-tuning: corpus to learn from, all of it [--corpus].")
 @click.option("--work", type=click.Path(path_type=Path), help="State of a stopped run [beside -o].")
 @click.option("--precision", type=click.Choice(["float32", "float64"]), help="Of Hessians.")
@@ -105,8 +105,9 @@ def _is_given(value: object) -> bool:
 
 
 def _options(given: Mapping[str, Any]) -> Options:
-    plan = {"steps": "steps", "batch": "batch", "rate": "rate", "distil": "distil_logits"}
-    wished = {plan[key]: given[key] for key in plan if given[key] is not None}
+    wished = {key: given[key] for key in ("steps", "batch", "rate") if given[key] is not None}
+    if given["no_teacher"]:
+        wished |= {"distil_logits": 0.0, "distil_states": 0.0}
     fields = {
         key: given[key] for key in ("heads", "ffn", "precision", "step") if given[key] is not None
     }

@@ -60,9 +60,7 @@ def test_every_method_could_run_on_a_mac(tiny_checkpoint: Checkpoint, method: st
     spoken = noise(1.25, 2, 3)
     chosen = METHODS[method]
     sparsity = 0.0 if chosen.schedule == "learn" else 0.25
-    lesson = FineTuning(
-        steps=2, batch=2, warm_up=1, check_every=2, held_out=0.3, distil_logits=1, distil_states=1
-    )
+    lesson = FineTuning(steps=2, batch=2, warm_up=1, check_every=2, held_out=0.3)
     options = Options(step=0.25, fine_tuning=lesson, shares={"encoder.ffn": 0.3})
     with LikeAnAppleGpu():
         prune(tiny_checkpoint, method, sparsity, spoken, options=options)

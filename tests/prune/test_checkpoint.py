@@ -26,6 +26,19 @@ def test_half_precision_is_widened_and_nothing_else_changes(
         assert torch.equal(value, tiny_whisper.model.state_dict()[name].float()), name
 
 
+def test_what_only_training_hears_is_the_same_each_time_it_is_missing(
+    tiny_wav2vec2: Checkpoint, tmp_path: Path
+) -> None:
+    """A run that resumes compares the model with the one it began with."""
+    folder = tmp_path / "older"
+    shutil.copytree(tiny_wav2vec2.source, folder)
+    weights = load_file(folder / "model.safetensors")
+    assert weights.pop("wav2vec2.masked_spec_embed").any()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    opened = [open_checkpoint(str(folder)).model.wav2vec2.masked_spec_embed for _ in range(2)]
+    assert torch.equal(opened[0], opened[1])
+
+
 def test_transcripts_are_those_of_the_models_own_generate(tiny_whisper: Checkpoint) -> None:
     rng = np.random.default_rng(3)
     clips = [rng.standard_normal(n).astype(np.float32) / 5 for n in (8000, 20000, 64000, 31000)]

@@ -28,7 +28,10 @@ Spoken = list[tuple[np.ndarray, str]]
 Weights = dict[str, torch.Tensor]
 
 #: A dozen steps on noise, with all there is to leave to chance, and looks in between.
-BRIEF = FineTuning(steps=12, batch=3, rate=1e-3, warm_up=2, held_out=0.3, check_every=4)
+BRIEF = FineTuning(
+    steps=12, batch=3, rate=1e-3, warm_up=2, held_out=0.3, check_every=4,
+    distil_logits=0, distil_states=0,
+)  # fmt: skip
 
 TEXTS = ["turn on the lights", "the radio", "on", "", "kitchen lights now", "turn the radio on"]
 
@@ -87,7 +90,7 @@ def demo_spoken() -> Spoken:
 def test_a_pruned_whisper_understands_again_and_stays_pruned(demo_spoken: Spoken) -> None:
     checkpoint = open_checkpoint("demo-whisper")
     masks = cut(checkpoint, 0.8)
-    plan = FineTuning(steps=24, batch=8, rate=2e-3, warm_up=4, check_every=8)
+    plan = replace(BRIEF, steps=24, batch=8, rate=2e-3, warm_up=4, check_every=8)
     outcome = finetune(checkpoint, demo_spoken, plan, masks=masks)
     (start, before), *_, (end, after) = outcome.held_out
     assert (start, end) == (0, 24)
