@@ -70,7 +70,9 @@ def prune(
     all_goes = sparsity == 1 and chosen.structure != "heads and neurons"
     if chosen.listens and speech is None and (chosen.fine_tunes or not all_goes):
         raise BadInput(f"{method} needs speech to listen to: name a corpus.")
-    run = _Run(checkpoint, chosen, sparsity, speech, options, lessons, statistics, report, after)
+    run = _Run(
+        checkpoint, chosen, sparsity, speech, lessons or speech, options, statistics, report, after
+    )
     return run.go(work)
 
 
@@ -127,32 +129,31 @@ def _efforts(rising: list[float]) -> dict[float, float]:
     return {s: share / most for s, share in taken.items()}
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        method: Method,
-        sparsity: float,
-        speech: Speech | None,
-        options: Options,
-        lessons: Speech | None,
-        statistics: Statistics | None,
-        report: Report | None,
-        after: Callable[[float], None] | None,
-    ):
-        self._checkpoint, self._method, self._sparsity = checkpoint, method, sparsity
-        self._speech, self._lessons, self._options = speech, lessons or speech, options
-        self._statistics, self._report, self._after = statistics, report, after
-        self._dense: Size = size(checkpoint.model, tied=options.tied)
+    """One pruning under way: what it was asked, and what came of it so far."""
+
+    checkpoint: Checkpoint
+    method: Method
+    sparsity: float
+    speech: Speech | None
+    lessons: Speech | None
+    options: Options
+    statistics: Statistics | None
+    report: Report | None
+    after: Callable[[float], None] | None
+    outcomes: list[Outcome] = field(default_factory=list)
+    cuts: Cuts = field(default_factory=Cuts)
+
+    def __post_init__(self) -> None:
+        self._dense: Size = size(self.checkpoint.model, tied=self.options.tied)
         #: Instead of a sparsity, shares of heads and neurons say what goes.
-        self._by_share = options.heads is not None or options.ffn is not None
-        distils = method.fine_tunes and options.fine_tuning.distils
-        self._teacher: nn.Module | None = copy.deepcopy(checkpoint.model) if distils else None
-        self._outcomes: list[Outcome] = []
-        self._cuts = Cuts()
+        self._by_share = self.options.heads is not None or self.options.ffn is not None
+        distils = self.method.fine_tunes and self.options.fine_tuning.distils
+        self._teacher: nn.Module | None = copy.deepcopy(self.checkpoint.model) if distils else None
 
     def go(self, work: Path | None) -> Pruned:
-        todo = stages(self._method, self._sparsity, self._options.step)
+        todo = stages(self.method, self.sparsity, self.options.step)
         self._efforts = sum(stage.effort**2 for stage in todo if stage.sparsity is None)
         first = self._first_weights(todo)
         done = self._resume(work)
@@ -166,44 +167,44 @@ class _Run:
             else:
                 self._learn(number, stage, first, work)
             self._save(work, number + 1)
-            if self._after and (number + 1 == len(todo) or todo[number + 1].sparsity is not None):
-                self._after(reached)
-        asked = None if self._by_share else self._sparsity
-        sparsity = sparsity_since(self._dense, self._checkpoint.model, asked)
-        return Pruned(sparsity, self._cuts.damping, self._cuts.errors, tuple(self._outcomes))
+            if self.after and (number + 1 == len(todo) or todo[number + 1].sparsity is not None):
+                self.after(reached)
+        asked = None if self._by_share else self.sparsity
+        sparsity = sparsity_since(self._dense, self.checkpoint.model, asked)
+        return Pruned(sparsity, self.cuts.damping, self.cuts.errors, tuple(self.outcomes))
 
     def _cut(self, sparsity: float) -> None:
-        if self._method.structure == "heads and neurons":
-            assert self._speech is not None
+        if self.method.structure == "heads and neurons":
+            assert self.speech is not None
             errors = cut_groups(
-                self._checkpoint,
+                self.checkpoint,
                 None if self._by_share else sparsity,
-                self._speech,
-                self._options,
+                self.speech,
+                self.options,
                 dense=self._dense,
-                report=self._report,
+                report=self.report,
             )
-            self._cuts = Cuts(errors=errors)
+            self.cuts = Cuts(errors=errors)
             return
-        self._cuts = cut_once(
-            self._checkpoint,
-            self._method,
+        self.cuts = cut_once(
+            self.checkpoint,
+            self.method,
             sparsity,
-            self._speech,
-            self._options,
-            statistics=self._statistics,
-            report=self._report,
+            self.speech,
+            self.options,
+            statistics=self.statistics,
+            report=self.report,
         )
-        self._statistics = None  # they were of the weights before this cut
+        self.statistics = None  # they were of the weights before this cut
 
     def _learn(
         self, number: int, stage: _Stage, first: dict[str, Tensor], work: Path | None
     ) -> None:
-        assert self._lessons is not None
+        assert self.lessons is not None
         masks = self._masks() if stage.held else None
         if stage.rewind:
-            self._checkpoint.model.load_state_dict(first)
-        plan = self._options.fine_tuning
+            self.checkpoint.model.load_state_dict(first)
+        plan = self.options.fine_tuning
         steps = max(1, round(plan.steps * stage.effort**2 / self._efforts))
         plan = replace(
             plan,
@@ -212,10 +213,10 @@ class _Run:
             warm_up=min(plan.warm_up, steps // 3),
             seed=plan.seed + number,
         )
-        self._outcomes.append(
+        self.outcomes.append(
             finetune(
-                self._checkpoint,
-                [self._lessons[i] for i in range(len(self._lessons))],
+                self.checkpoint,
+                [self.lessons[i] for i in range(len(self.lessons))],
                 plan,
                 masks=masks,
                 teacher=self._teacher,
@@ -227,13 +228,13 @@ class _Run:
             (work / "lesson.pt").unlink(missing_ok=True)
 
     def _masks(self) -> dict[str, Tensor]:
-        layers = prunable_layers(self._checkpoint.model, tied=self._options.tied)
+        layers = prunable_layers(self.checkpoint.model, tied=self.options.tied)
         return {name: layer.weight != 0 for name, layer in layers.items()}
 
     def _progress(self, steps: int) -> Callable[[int], None]:
         def progress(done: int) -> None:
-            if self._report:
-                self._report("fine-tuning", done, steps)
+            if self.report:
+                self.report("fine-tuning", done, steps)
 
         return progress
 
@@ -241,45 +242,45 @@ class _Run:
         """Copies of the weights as they came, for a schedule that goes back to them."""
         if not any(stage.rewind for stage in todo):
             return {}
-        state = self._checkpoint.model.state_dict()
+        state = self.checkpoint.model.state_dict()
         return {name: value.detach().clone() for name, value in state.items()}
 
     def _resume(self, work: Path | None) -> int:
         """How many stages an earlier run has done; the model is then as that run left it."""
         if work is None:
             return 0
-        heard = [self._speech] if self._speech is not None else []
-        if self._lessons is not None and self._lessons is not self._speech:
-            heard.append(self._lessons)
+        heard = [self.speech] if self.speech is not None else []
+        if self.lessons is not None and self.lessons is not self.speech:
+            heard.append(self.lessons)
         self._mark = fingerprint(
-            self._method,
-            self._sparsity,
-            self._options,
+            self.method,
+            self.sparsity,
+            self.options,
             [len(speech) for speech in heard],
-            tensors=[self._checkpoint.model.state_dict()],
+            tensors=[self.checkpoint.model.state_dict()],
             sounds=(speech[i][0] for speech in heard for i in range(len(speech))),
         )
-        device = next(self._checkpoint.model.parameters()).device
+        device = next(self.checkpoint.model.parameters()).device
         saved = read_snapshot(work / "schedule.pt", self._mark, device)
         if not saved:
             return 0
-        self._checkpoint.model.load_state_dict(saved["model"])
-        self._statistics = None  # they are of the model as it came
-        self._cuts = Cuts(saved["damping"], saved["errors"])
-        self._outcomes = [_outcome(fields) for fields in saved["outcomes"]]
+        self.checkpoint.model.load_state_dict(saved["model"])
+        self.statistics = None  # they are of the model as it came
+        self.cuts = Cuts(saved["damping"], saved["errors"])
+        self.outcomes = [_outcome(fields) for fields in saved["outcomes"]]
         return int(saved["stages"])
 
     def _save(self, work: Path | None, stages_done: int) -> None:
         """A sliced model is cut again instead: its shapes are not those it is opened with."""
-        if work is None or self._method.structure == "heads and neurons":
+        if work is None or self.method.structure == "heads and neurons":
             return
         content: dict[str, Any] = {
             "fingerprint": self._mark,
             "stages": stages_done,
-            "model": self._checkpoint.model.state_dict(),
-            "damping": self._cuts.damping,
-            "errors": self._cuts.errors,
-            "outcomes": [asdict(outcome) for outcome in self._outcomes],
+            "model": self.checkpoint.model.state_dict(),
+            "damping": self.cuts.damping,
+            "errors": self.cuts.errors,
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
         }
         write_snapshot(work / "schedule.pt", content)
 
