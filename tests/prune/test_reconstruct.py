@@ -98,17 +98,17 @@ def test_refit_is_the_least_squares_solution_of_every_row() -> None:
 
 
 def test_the_two_ways_to_refit_agree() -> None:
-    """Rows that keep many inputs are iterated: to within 1 % of the exact solution's error."""
+    """Rows that keep many inputs are iterated: to within 0.5 % of the exact solution's error."""
     weight, hessian = layer(0)
     ready = damped(hessian, "fc1")
     kept = (
-        torch.rand(len(weight), INPUTS, generator=torch.Generator().manual_seed(2)) > 0.5
+        torch.rand(len(weight), INPUTS, generator=torch.Generator().manual_seed(2)) > 0.9
     ).double()
     few, many = weight[:64], torch.cat([kept[:63], torch.ones(1, INPUTS).double()]) > 0
     exact = torch.cat([refit(few[:63], many[:63], ready.hessian), few[63:]])
     iterated = refit(few, many, ready.hessian)  # the full row is beyond what is factored
     assert (iterated[~many] == 0).all()
-    assert layer_error(few, iterated, ready.hessian) <= 1.01 * layer_error(
+    assert layer_error(few, iterated, ready.hessian) <= 1.005 * layer_error(
         few, exact, ready.hessian
     )
 
