@@ -24,9 +24,7 @@ from speech.scoring import Score, score
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2)
 CALIBRATION_CLIPS = 128
-LESSON = FineTuning(
-    steps=450, rate=5e-4, distil_logits=1.0, distil_states=1.0, check_every=25, patience=8
-)
+LESSON = FineTuning(steps=300, rate=1e-3, check_every=25, patience=12)
 
 #: Which methods share a panel of the picture.
 PANELS = {

@@ -8,6 +8,7 @@ import torch
 
 from prune.checkpoint import open_checkpoint
 from prune.listen import transcribe
+from prune.options import Options
 from prune.schedule import prune
 from speech.assets import assets_folder
 from speech.corpora import open_corpus
@@ -17,23 +18,34 @@ from speech.scoring import Score, score
 LIMITS = {"demo-whisper": 0.05, "demo-sew": 0.08}
 
 
-def scored(model: str, sparsity: float) -> Score:
+def scored(model: str, method: str = "mp_global", sparsity: float = 0.0, **options: float) -> Score:
     torch.set_num_threads(1)
     corpus = open_corpus("demo:test")
     checkpoint = open_checkpoint(model)
-    if sparsity:
-        prune(checkpoint, "mp_global", sparsity)
-    heard = transcribe(checkpoint, (clip.samples() for clip in corpus.clips))
+    speech = open_corpus("demo:calibration", limit=64)
+    prune(checkpoint, method, sparsity, speech, options=Options(**options))
+    heard = transcribe(checkpoint, (clip.samples() for clip in corpus.clips), batch=100)
     return score([clip.text for clip in corpus.clips], heard, normalizer=corpus.normalizer)
 
 
 @pytest.mark.parametrize("model", LIMITS)
 def test_dense_it_understands_and_at_80_percent_it_no_longer_does(model: str) -> None:
-    dense, pruned = scored(model, 0), scored(model, 0.8)
+    dense, pruned = scored(model), scored(model, sparsity=0.8)
     assert dense.clips == 200
     assert dense.wer <= LIMITS[model]
     assert pruned.wer >= 4 * dense.wer
     assert pruned.wer > dense.wer_high
+
+
+@pytest.mark.parametrize("model", LIMITS)
+def test_obs_adds_a_quarter_of_the_errors_of_magnitude_pruning_at_most(model: str) -> None:
+    dense, magnitude, obs = scored(model), scored(model, sparsity=0.7), scored(model, "obs", 0.7)
+    assert obs.wer - dense.wer <= (magnitude.wer - dense.wer) / 4
+
+
+def test_demo_whisper_does_without_half_of_its_neurons() -> None:
+    dense, halved = scored("demo-whisper"), scored("demo-whisper", "obs_structured", ffn=0.5)
+    assert halved.wer - dense.wer <= 0.01
 
 
 @pytest.mark.parametrize("model", LIMITS)
