@@ -222,6 +222,7 @@ def small_disk(place: Path) -> Iterator[dict[str, str]]:
         ("obs_profile --sparsity 0.5 --share encoder", ["encoder", "component=sparsity"]),
         ("obs_profile --sparsity 0.5 --share encoder=2", ["encoder", "2", "0 to 1"]),
         ("mp_local --sparsity 0.5 --steps 300", ["--steps", "fine-tune"]),
+        ("mp_local --sparsity 0.5 --no-teacher", ["--no-teacher", "fine-tune"]),
         ("mp_local --sparsity 0.5 --lessons demo", ["--lessons", "fine-tune"]),
         ("mp_local --sparsity 0.5 --step 0.2", ["--step", "step by step"]),
         ("mp_local --sparsity 0.5 --pattern 2:4", ["--pattern", "nm_obs"]),
