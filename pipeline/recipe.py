@@ -42,6 +42,7 @@ class FineTuningSection(Section):
     temperature: float = FineTuning.temperature
     spec_augment: bool = FineTuning.spec_augment
     speed: bool = FineTuning.speed
+    voices: bool = FineTuning.voices
     held_out: float = FineTuning.held_out
     check_every: int = FineTuning.check_every
     patience: int = FineTuning.patience

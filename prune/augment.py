@@ -16,7 +16,10 @@ from speech.audio import RATE
 
 Floats = NDArray[np.float32]
 
-SPEEDS = (0.9, 1.0, 1.1)
+SPEEDS = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.25)
+
+#: How far formants move at most, as a share: about what lies between a child and a bass.
+VOICES = 0.12
 
 #: The most that is hidden, as shares of the mels and of the frames with speech.
 HIDDEN_MELS = 0.15
@@ -28,6 +31,16 @@ def at_another_speed(samples: Floats) -> Floats:
     changed, _ = _speed_perturbation()(torch.from_numpy(samples))
     played: Floats = changed.numpy()
     return played
+
+
+def in_another_voice(mel: Tensor) -> Tensor:
+    """The mels drawn out or pushed together, as a shorter or longer vocal tract would (VTLP)."""
+    mels = mel.shape[0]
+    factor = 1 + VOICES * (2 * torch.rand(()) - 1)
+    place = (torch.arange(mels) * factor).clamp(max=mels - 1)
+    below = place.long()
+    above = (below + 1).clamp(max=mels - 1)
+    return torch.lerp(mel[below], mel[above], (place - below)[:, None])
 
 
 def with_patches_hidden(mel: Tensor, frames: int) -> Tensor:

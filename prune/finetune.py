@@ -267,6 +267,7 @@ class _Trainer:
                 examples = self._drawn(number * plan.accumulate + part)
                 for group in self.task.groups(examples):
                     clean = self.task.batch(group)
+                    clean = self.task.revoiced(clean) if plan.voices else clean
                     heard = self.task.hidden(clean) if plan.spec_augment else clean
                     part_of_all = len(group) / len(examples) / plan.accumulate
                     loss = self._loss(heard, clean) * part_of_all

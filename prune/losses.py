@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prune.augment import with_patches_hidden
+from prune.augment import in_another_voice, with_patches_hidden
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
 from speech.errors import BadInput
@@ -66,6 +66,9 @@ class Task(Protocol):
 
     def batch(self, examples: Sequence[Example]) -> Batch:
         """What the model is given for a group."""
+
+    def revoiced(self, batch: Batch) -> Batch:
+        """The batch in other voices, where the model hears features that allow it."""
 
     def hidden(self, batch: Batch) -> Batch:
         """The batch with patches hidden by chance, where the model does not do so itself."""
@@ -139,6 +142,10 @@ class WhisperTask:
             {"input_features": torch.from_numpy(mel), "decoder_input_ids": given}, targets, frames
         )
 
+    def revoiced(self, batch: Batch) -> Batch:
+        mels = torch.stack([in_another_voice(mel) for mel in batch.given["input_features"]])
+        return replace(batch, given=batch.given | {"input_features": mels})
+
     def hidden(self, batch: Batch) -> Batch:
         mels = zip(batch.given["input_features"], batch.frames, strict=True)
         patched = torch.stack([with_patches_hidden(mel, frames) for mel, frames in mels])
@@ -209,6 +216,10 @@ class CtcTask:
             given["attention_mask"] = nn.utils.rnn.pad_sequence(ones, batch_first=True)
         frames = tuple(self._frames(len(clip)) for clip in clips)
         return Batch(given, _padded([e.tokens for e in examples]), frames)
+
+    def revoiced(self, batch: Batch) -> Batch:
+        """As it is: formants cannot be moved in a waveform so cheaply."""
+        return batch
 
     def hidden(self, batch: Batch) -> Batch:
         """As it is: these models hide stretches of their own features while they learn."""

@@ -31,8 +31,10 @@ class FineTuning:
     temperature: float = 2.0
     #: Whether to hide a stretch of time and a band of frequencies.
     spec_augment: bool = True
-    #: Whether to play clips at 0.9 or 1.1 times their speed, or as they are, by chance.
+    #: Whether to play clips at 0.8 to 1.25 times their speed, by chance.
     speed: bool = True
+    #: Whether to move the formants by chance, for models that hear a mel spectrogram.
+    voices: bool = True
     #: Share of the clips that is not learnt from, but tells which weights were best.
     held_out: float = 0.1
     #: Steps from one look at the held-out clips to the next; a resumed run starts at one.

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from prune.augment import HIDDEN_FRAMES, HIDDEN_MELS, SPEEDS, at_another_speed, with_patches_hidden
+from prune.augment import (
+    HIDDEN_FRAMES,
+    HIDDEN_MELS,
+    SPEEDS,
+    VOICES,
+    at_another_speed,
+    in_another_voice,
+    with_patches_hidden,
+)
 
 RATE = 16_000
 
@@ -22,7 +30,7 @@ def loudest_hertz(samples: np.ndarray) -> float:
 def test_each_speed_comes_up_and_changes_length_and_pitch_alike() -> None:
     torch.manual_seed(0)
     found = set()
-    for _ in range(20):
+    for _ in range(60):
         played = at_another_speed(tone(1000, 1.0))
         speed = min(SPEEDS, key=lambda s: abs(s - RATE / len(played)))
         found.add(speed)
@@ -38,6 +46,20 @@ def test_the_speed_that_is_chance_follows_the_seed() -> None:
         torch.manual_seed(7)
         lengths.append([len(at_another_speed(tone(500, 0.5))) for _ in range(8)])
     assert lengths[0] == lengths[1]
+
+
+def test_another_voice_moves_formants_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    mel = torch.exp(-((torch.arange(80.0) - 40) ** 2) / 8)[:, None].expand(80, 50)
+    peaks = []
+    for _ in range(50):
+        moved = in_another_voice(mel)
+        assert moved.shape == mel.shape
+        assert float(moved.max()) == pytest.approx(1, abs=0.08)
+        assert torch.equal(moved, moved[:, :1].expand(80, 50)), "time was touched"
+        peaks.append(int(moved[:, 0].argmax()) / 40)
+    assert 1 - VOICES - 0.03 < min(peaks) < 0.95
+    assert 1.05 < max(peaks) < 1 / (1 - VOICES) + 0.03
 
 
 def test_a_band_and_a_stretch_are_hidden_and_nothing_else() -> None:

@@ -274,7 +274,7 @@ def test_distilling_brings_the_model_closer_to_its_teacher(
     def apart_after(steps: int, **weight: Any) -> tuple[float, float]:
         checkpoint = open_checkpoint(str(tiny_folders[family]))
         masks = cut(checkpoint, 0.5)
-        plan = replace(BRIEF, rate=3e-3, spec_augment=False, speed=False, **weight)
+        plan = replace(BRIEF, rate=3e-3, spec_augment=False, speed=False, voices=False, **weight)
         if steps:
             plan = replace(plan, steps=steps, patience=99)
             finetune(checkpoint, noise(), plan, masks=masks, teacher=teacher.model)
