@@ -1,6 +1,5 @@
 """Fine-tuning gives back what pruning took and no zero, and ends the same however often killed."""
 
-import copy
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,54 +17,10 @@ import torch
 from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.families.layers import prunable_layers
 from prune.finetune import FineTuning, finetune
-from prune.losses import distance, divergence, task_for
+from prune.losses import task_for
 from speech.corpora import open_corpus
 from speech.errors import BadInput
-
-RATE = 16_000
-Spoken = list[tuple[np.ndarray, str]]
-Weights = dict[str, torch.Tensor]
-
-#: A dozen steps on noise, with all there is to leave to chance, and looks in between.
-BRIEF = FineTuning(
-    steps=12, batch=3, rate=1e-3, warm_up=2, held_out=0.3, check_every=4,
-    distil_logits=0, distil_states=0,
-)  # fmt: skip
-
-TEXTS = ["turn on the lights", "the radio", "on", "", "kitchen lights now", "turn the radio on"]
-
-
-def noise(clips: int = 6, seconds: float = 1.5) -> Spoken:
-    rng = np.random.default_rng(0)
-    lengths = rng.uniform(0.8 * seconds, 1.2 * seconds, clips) * RATE
-    return [
-        (rng.standard_normal(int(n)).astype(np.float32) / 5, TEXTS[i % len(TEXTS)])
-        for i, n in enumerate(lengths)
-    ]
-
-
-def weights(checkpoint: Checkpoint) -> Weights:
-    return {name: value.clone() for name, value in checkpoint.model.state_dict().items()}
-
-
-def same(one: Weights, other: Weights) -> bool:
-    """Bit for bit, the sign of zero included."""
-    return all(
-        torch.equal(value.view(torch.int32), other[name].view(torch.int32))
-        for name, value in one.items()
-    )
-
-
-def cut(checkpoint: Checkpoint, sparsity: float) -> Weights:
-    """Sets the smallest weights of the whole model to zero, and gives what is kept by layer."""
-    layers = {name: layer.weight for name, layer in prunable_layers(checkpoint.model).items()}
-    sizes = torch.cat([weight.detach().abs().flatten() for weight in layers.values()])
-    threshold = sizes.kthvalue(max(1, round(sparsity * len(sizes)))).values
-    masks = {name: weight.abs() > threshold for name, weight in layers.items()}
-    with torch.no_grad():
-        for name, weight in layers.items():
-            weight.masked_fill_(~masks[name], 0)
-    return masks
+from tests.prune.lessons import BRIEF, RATE, Spoken, cut, noise, same, weights
 
 
 class Killed(Exception):  # noqa: N818
@@ -122,7 +76,7 @@ def test_masked_weights_are_zero_after_every_step(tiny_checkpoint: Checkpoint) -
 
 
 def test_without_masks_zeros_may_come_back(tiny_checkpoint: Checkpoint) -> None:
-    dense = copy.deepcopy(tiny_checkpoint.model)
+    dense = deepcopy(tiny_checkpoint.model)
     cut(tiny_checkpoint, 0.5)
     plan = replace(BRIEF, distil_states=100.0)
     assert finetune(tiny_checkpoint, noise(), plan, teacher=dense).best_step > 0
@@ -165,7 +119,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from prune.checkpoint import open_checkpoint
 from prune.finetune import finetune
-from tests.prune.test_finetune import BRIEF, noise
+from tests.prune.lessons import BRIEF, noise
 def slowly(done):
     print(done, flush=True)
     time.sleep(0.05)
@@ -253,46 +207,6 @@ def test_it_stops_when_it_no_longer_improves(tiny_whisper: Checkpoint) -> None:
     assert losses[outcome.best_step] == min(losses.values())
     again = finetune(tiny_whisper, noise(12), replace(plan, steps=1, rate=1e-9))
     assert again.held_out[0][1] == pytest.approx(min(losses.values()), rel=1e-6)
-
-
-@pytest.mark.parametrize("family", ["whisper", "sew"])
-def test_distilling_brings_the_model_closer_to_its_teacher(
-    tiny_folders: dict[str, Path], family: str
-) -> None:
-    teacher = open_checkpoint(str(tiny_folders[family]))
-    before = weights(teacher)
-
-    def apart(checkpoint: Checkpoint) -> tuple[float, float]:
-        """In logits and in what the blocks give, on a clip that was learnt from."""
-        task = task_for(checkpoint)
-        batch = task.batch([task.example(*noise(1)[0])])
-        with torch.no_grad():
-            said = task.answer(checkpoint.model, batch)
-            taught = task.answer(teacher.model, batch)
-            return float(divergence(said, taught, 1.0)), float(distance(said, taught))
-
-    def apart_after(steps: int, **weight: Any) -> tuple[float, float]:
-        checkpoint = open_checkpoint(str(tiny_folders[family]))
-        masks = cut(checkpoint, 0.5)
-        plan = replace(BRIEF, rate=3e-3, spec_augment=False, speed=False, voices=False, **weight)
-        if steps:
-            plan = replace(plan, steps=steps, patience=99)
-            finetune(checkpoint, noise(), plan, masks=masks, teacher=teacher.model)
-        return apart(checkpoint)
-
-    assert apart(teacher) == pytest.approx((0, 0), abs=1e-6)
-    start = apart_after(0)
-    assert apart_after(30, distil_logits=10.0)[0] < 0.9 * start[0]
-    assert apart_after(30, distil_states=10.0)[1] < 0.9 * start[1]
-    assert same(weights(teacher), before), "the teacher was taught"
-
-
-def test_a_teacher_of_another_shape_is_refused(
-    tiny_whisper: Checkpoint, tiny_multilingual: Checkpoint
-) -> None:
-    plan = replace(BRIEF, distil_logits=1.0)
-    with pytest.raises(BadInput, match=r"teacher's logits .* cannot be compared"):
-        finetune(tiny_whisper, noise(), plan, teacher=tiny_multilingual.model)
 
 
 def test_layers_of_odd_sizes_train_too(tiny_whisper: Checkpoint) -> None:
@@ -407,11 +321,6 @@ def test_a_speller_learns_letters_whatever_their_case(tiny_sew: Checkpoint) -> N
 def test_impossible_plans_are_named(settings: dict[str, float], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         FineTuning(**settings)  # type: ignore[arg-type]
-
-
-def test_distilling_needs_a_teacher(tiny_sew: Checkpoint) -> None:
-    with pytest.raises(BadInput, match="need a teacher"):
-        finetune(tiny_sew, noise(), replace(BRIEF, distil_states=1.0))
 
 
 def test_the_rate_rises_in_a_line_and_falls_to_nothing() -> None:
