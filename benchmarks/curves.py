@@ -18,6 +18,7 @@ from pipeline.plots.curves import Curve, draw_curves
 from prune.methods import METHODS, Method
 from prune.options import Options
 from prune.training_plan import FineTuning
+from speech.assets import BUNDLED_MODELS
 from speech.corpora import Corpus, open_corpus
 from speech.scoring import Score, score
 
@@ -164,7 +165,7 @@ def _asked(method: Method, sparsities: list[float]) -> Iterator[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Curves of every named method on a demo model.")
-    parser.add_argument("model", nargs="?", default="demo-whisper")
+    parser.add_argument("model", nargs="?", default="demo-whisper", choices=BUNDLED_MODELS)
     every = list(dict.fromkeys(name for names in PANELS.values() for name in names))
     parser.add_argument("--methods", type=lambda text: text.split(","), default=every)
     parser.add_argument("--seeds", type=lambda t: [int(s) for s in t.split(",")], default=SEEDS)
@@ -172,6 +173,8 @@ def main() -> None:
         "--sparsities", type=lambda t: [float(s) for s in t.split(",")], default=SPARSITIES
     )
     args = parser.parse_args()
+    if unknown := set(args.methods) - set(every):
+        parser.error(f"no curve is drawn of {', '.join(sorted(unknown))}: take {', '.join(every)}")
     curves = Curves(args.model, Path("docs") / f"curves-{args.model}.jsonl")
     curves.dense()
     curves.run(args.methods, list(args.seeds), list(args.sparsities))

@@ -14,7 +14,12 @@ from prune.checkpoint import open_checkpoint
 from prune.device import chosen_device
 from prune.options import Options
 from prune.schedule import prune
-from prune.whole_folder import full_disk_is_bad_input, refuse_taken, written_whole
+from prune.whole_folder import (
+    full_disk_is_bad_input,
+    refuse_taken,
+    refuse_unwritable,
+    written_whole,
+)
 from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
@@ -42,6 +47,8 @@ class Job:
 def carry_out(job: Job, report: Report) -> dict[str, Any]:
     """The record, which is also in the folder's pruning.json."""
     refuse_taken(job.output)
+    if job.work is not None:
+        refuse_unwritable(job.work)
     seed = job.options.seed
     speech = open_corpus(job.corpus, limit=job.clips, seed=seed) if job.corpus else None
     lessons = open_corpus(job.lessons) if job.lessons else None

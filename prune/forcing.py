@@ -1,6 +1,6 @@
 """Playing clips to a model with their texts: what calibration and sensitivity listen to."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,8 +89,3 @@ def drawn(logits: Tensor, generator: torch.Generator) -> Tensor:
     """A token for every row, by the model's own odds."""
     odds = logits.detach().float().softmax(-1).cpu()
     return torch.multinomial(odds, 1, generator=generator)[:, 0].to(logits.device)
-
-
-def as_speech(spoken: Iterable[tuple[Floats, str]]) -> Speech:
-    """Clips that can be gone through again, from any iterable of them."""
-    return spoken if isinstance(spoken, Sequence) else list(spoken)

@@ -22,9 +22,15 @@ def refuse_taken(folder: Path) -> None:
         raise BadInput(f"{folder} cannot be used: {error.strerror}.") from error
     if there and not empty:
         raise BadInput(f"{folder} exists and is not an empty folder: choose another one.")
-    above = next(place for place in folder.absolute().parents if place.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise BadInput(f"{folder} cannot be written: {above} is no folder that we may write to.")
+    refuse_unwritable(folder, into=folder.absolute().parent)
+
+
+def refuse_unwritable(folder: Path, *, into: Path | None = None) -> None:
+    """Raise where nothing can be put into the folder, or `into` another one, there yet or not."""
+    place = into or folder.absolute()
+    nearest = next(path for path in (place, *place.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise BadInput(f"{folder} cannot be written: {nearest} is no folder that we may write to.")
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from prune.allocation.budget import Counts, sizes_of, target
-from prune.allocation.threshold import by_threshold, kth_lowest, refuse_nan
+from prune.allocation.budget import Counts
+from prune.allocation.threshold import kth_lowest, refuse_nan
 from speech.errors import BadInput
 
 
@@ -74,22 +74,6 @@ def masked(
     refuse_nan(scores)
     drop = lowest_by_row if by_row else lowest
     return {name: drop(score, zeros[name]) for name, score in scores.items()}
-
-
-def globally(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
-    """One threshold for all layers: the lowest scores go, wherever they are."""
-    return masked(scores, by_threshold(scores, target(sparsity, sizes_of(scores))))
-
-
-def uniformly(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
-    """The same sparsity in every layer, each rounded for itself."""
-    return masked(scores, {name: round(sparsity * score.numel()) for name, score in scores.items()})
-
-
-def uniformly_by_row(scores: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
-    """The same sparsity in every output of every layer, as Wanda compares."""
-    zeros = {name: round(sparsity * score.numel()) for name, score in scores.items()}
-    return masked(scores, zeros, by_row=True)
 
 
 def _without_lowest(rows: Tensor, counts: Tensor | int) -> Tensor:

@@ -176,6 +176,18 @@ def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> 
         time.sleep(0.01)
 
 
+def test_a_state_folder_that_is_a_file_is_refused_before_any_work(
+    tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    words = ["prune", str(tiny_folders["whisper"]), "--method", "mp_finetune_local"]
+    words += ["--sparsity", "0.5", "--steps", "1", "--corpus", DEMO, "--clips", "3"]
+    (tmp_path / "state").touch()
+    words += ["--work", str(tmp_path / "state")]
+    done = secateur(*words, "-o", str(tmp_path / "out"))
+    assert_one_sentence(done, "state cannot be written", "no folder")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     tiny_folders: dict[str, Path], tmp_path: Path
 ) -> None:

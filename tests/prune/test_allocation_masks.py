@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 
 from prune.allocation.budget import uniform
 from prune.allocation.masks import (
-    globally,
     lowest,
     lowest_by_row,
     masked,
     n_of_m,
-    uniformly_by_row,
     zeros_first,
     zeros_of_n_of_m,
 )
@@ -108,16 +106,20 @@ def test_masks_of_a_threshold_are_the_global_ones() -> None:
     scores = {str(i): tied_scores(3 + i, 5, i).clamp_min(0) for i in range(4)}
     together = torch.cat([score.flatten() for score in scores.values()])
     for sparsity in (0, 0.2, 0.5, 0.9, 1):
-        masks = globally(scores, sparsity)
-        expected = lowest(together, round(sparsity * len(together)))
+        zeros = round(sparsity * len(together))
+        masks = masked(scores, by_threshold(scores, zeros))
+        expected = lowest(together, zeros)
         assert torch.equal(torch.cat([mask.flatten() for mask in masks.values()]), expected)
 
 
 def test_rows_of_a_uniform_allocation_are_wandas() -> None:
     scores = {"a": torch.rand(8, 10), "b": torch.rand(4, 30)}
-    zeros = uniform({"a": 80, "b": 120}, 100)
-    rows, whole = masked(scores, zeros, by_row=True), uniformly_by_row(scores, 0.5)
-    assert all(torch.equal(rows[name], whole[name]) for name in scores)
+    masks = masked(scores, uniform({"a": 80, "b": 120}, 100), by_row=True)
+    assert all((mask.sum(1) == mask.shape[1] // 2).all() for mask in masks.values())
+    assert all(
+        torch.equal(masks[name], lowest_by_row(scores[name], score.numel() // 2))
+        for name, score in scores.items()
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
