@@ -1,6 +1,7 @@
 """What a pruning did, as JSON: for pruning.json, for the summary, for a bundle's provenance."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from prune.families.layers import component, prunable_layers
 from prune.families.selection import chosen_layers
 from prune.options import Options
 from prune.schedule import Pruned
+from prune.structure.size import original_name
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,11 @@ def outcome(pruned: Pruned, before: Before, model: Any) -> dict[str, Any]:
     sparsity = pruned.sparsity
     whole = sum(before.weights[name] for name in before.chosen)
     gone = sum(before.weights[name] * sparsity.layers[name] for name in before.chosen)
+    left = {original_name(n, pruned.origins): g.count for n, g in groups(model).items()}
     shapes = {
-        name: [before.groups[name], group.count]
-        for name, group in groups(model).items()
-        if group.count != before.groups[name]
+        name: [count, left[name]]
+        for name, count in before.groups.items()
+        if name in left and left[name] != count
     }
     found = {
         **asdict(sparsity),
@@ -48,6 +51,7 @@ def outcome(pruned: Pruned, before: Before, model: Any) -> dict[str, Any]:
         "achieved_in_chosen": gone / whole,
         "components": _components(pruned, before, model),
         "shapes": shapes,
+        "dropped": sorted({_block(n) for n in before.groups if n not in left}),
         **learning(pruned),
     }
     finite: dict[str, Any] = _finite(found)
@@ -70,7 +74,8 @@ def _components(pruned: Pruned, before: Before, model: Any) -> list[dict[str, An
 
     `weights` were there before and `left` after; `zeros` is the share that is gone or zero.
     """
-    after = prunable_layers(model, tied=True)
+    layers = prunable_layers(model, tied=True)
+    after = {original_name(n, pruned.origins): x.weight.numel() for n, x in layers.items()}
     members: dict[str, list[str]] = defaultdict(list)
     for name in before.weights:
         members[component(name)].append(name)
@@ -84,13 +89,20 @@ def _components(pruned: Pruned, before: Before, model: Any) -> list[dict[str, An
                 "component": place,
                 "layers": len(names),
                 "weights": weights,
-                "left": sum(after[name].weight.numel() for name in names),
+                "left": sum(after.get(name, 0) for name in names),
                 "zeros": gone / weights,
                 "error": sum(errors) / len(errors) if errors else None,
                 "damping": max((pruned.damping.get(name, 0) for name in names), default=0) or None,
             }
         )
     return rows
+
+
+def _block(group: str) -> str:
+    """The transformer block that a group of heads or neurons is in."""
+    inside = re.match(r".*\.\d+(?=\.)", group)
+    assert inside, group
+    return inside[0]
 
 
 def _finite(value: Any) -> Any:

@@ -17,7 +17,12 @@ def show(record: Mapping[str, Any], output: str) -> None:
     console.print(_components(record["components"]))
     if record["shapes"]:
         console.print(_shapes(record["shapes"]))
-    for line in [*_warnings(record), _closing(record, output)]:
+    for line in [
+        *_dropped(record),
+        *_vocabulary(record),
+        *_warnings(record),
+        _closing(record, output),
+    ]:
         console.print(Text(line))
 
 
@@ -54,6 +59,29 @@ def _grid(titles: Sequence[str]) -> Table:
     return grid
 
 
+def _dropped(record: Mapping[str, Any]) -> list[str]:
+    blocks = record["dropped"]
+    return [f"Dropped whole: {', '.join(blocks)}."] if blocks else []
+
+
+def _vocabulary(record: Mapping[str, Any]) -> list[str]:
+    trimmed = record["vocabulary"]
+    if trimmed is None:
+        return []
+    texts = f"the {trimmed['lines']:,} texts of {trimmed['texts']}"
+    if not _lost_tokens(record):
+        return [f"Vocabulary: all {trimmed['before']:,} tokens are needed for {texts}."]
+    return [
+        f"Vocabulary: {trimmed['kept']:,} of {trimmed['before']:,} tokens kept, for {texts}; "
+        "without fine-tuning expect errors in words that are not in them."
+    ]
+
+
+def _lost_tokens(record: Mapping[str, Any]) -> bool:
+    trimmed = record["vocabulary"]
+    return trimmed is not None and trimmed["kept"] < trimmed["before"]
+
+
 def _warnings(record: Mapping[str, Any]) -> list[str]:
     lines = []
     if any(row["error"] is not None for row in record["components"]):
@@ -84,14 +112,15 @@ def told(lesson: Mapping[str, Any]) -> str:
 
 
 def _closing(record: Mapping[str, Any], output: str) -> str:
-    what = "removed or zero" if record["shapes"] else "zero"
+    what = "removed or zero" if record["shapes"] or record["dropped"] else "zero"
     some = record["chosen_layers"] < len(record["layers"])
     chosen = f"{100 * record['achieved_in_chosen']:.2f} % of the weights of the "
     chosen += f"{record['chosen_layers']} chosen layers are {what}: "
+    tokens = ", the tokens that went included" if _lost_tokens(record) else ""
     every = f"{100 * record['achieved']:.2f} % of the prunable weights"
     return (
         f"{chosen if some else ''}{every}{'' if some else f' are {what}'} "
-        f"({100 * record['model']:.2f} % of the model); written to {output}."
+        f"({100 * record['model']:.2f} % of the model{tokens}); written to {output}."
     )
 
 

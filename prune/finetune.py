@@ -39,13 +39,15 @@ def finetune(
     *,
     masks: Masks | None = None,
     teacher: nn.Module | None = None,
+    compared: Sequence[int] | None = None,
     resume: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
     """Train the checkpoint's model in place on 16 kHz clips with their texts; it ends as its best.
 
     `masks` say by name of a layer which weights are kept (True): the others stay exactly 0. Without
-    masks zeros are weights like any other. `teacher` is the dense model, for a plan that distils.
+    masks zeros are weights like any other. `teacher` is the dense model, for a plan that distils;
+    `compared` says which of its blocks each of the model's is compared with, if it lost some.
     `resume` is a file to go on from, and to write at every look at the held-out clips; the caller
     deletes it. `progress` gets the count of steps done.
     """
@@ -57,9 +59,8 @@ def finetune(
     task = task_for(checkpoint)
     learnt, held_out = _split(task, spoken, plan)
     held = _weights_to_hold(checkpoint.model, masks or {})
-    trainer = _Trainer(
-        checkpoint.model, task, plan, learnt, held, teacher if plan.distils else None
-    )
+    taught = _Teacher(task, teacher, compared) if teacher and plan.distils else None
+    trainer = _Trainer(checkpoint.model, task, plan, learnt, held, taught)
     try:
         run = _started(trainer, held_out, resume)
         _go_on(trainer, run, held_out, resume, progress)
@@ -147,7 +148,7 @@ def _mark(trainer: "_Trainer", held_out: Sequence[Example]) -> str:
         [example.tokens for example in examples],
         tensors=[
             trainer.model.state_dict(),
-            trainer.teacher.state_dict() if trainer.teacher else {},
+            trainer.teacher.model.state_dict() if trainer.teacher else {},
             {name: cut for name, (_, cut) in trainer.held.items()},
         ],
         sounds=[example.samples for example in examples],
@@ -205,6 +206,20 @@ def _save(trainer: "_Trainer", run: _Run, resume: Path) -> None:
     )
 
 
+class _Teacher:
+    """The dense model, which hears what is hidden from the one that learns."""
+
+    def __init__(self, task: Task, model: nn.Module, compared: Sequence[int] | None):
+        self.model, self._task, self._compared = model.eval(), task, compared
+
+    @torch.no_grad()
+    def answer(self, clean: Batch) -> Answer:
+        answer = self._task.answer(self.model, clean)
+        if self._compared is None:
+            return answer
+        return replace(answer, states=tuple(answer.states[block] for block in self._compared))
+
+
 class _Trainer:
     """The model, its optimizer and what they learn from: one step, or one look, at a time."""
 
@@ -215,12 +230,14 @@ class _Trainer:
         plan: FineTuning,
         learnt: Sequence[Example],
         held: Mapping[str, tuple[nn.Parameter, Tensor]],
-        teacher: nn.Module | None,
+        teacher: _Teacher | None,
     ):
         self.model, self.task, self.plan = model, task, plan
         self.learnt, self.held = learnt, held
         self.device: torch.device = next(model.parameters()).device
-        self.teacher = teacher.to(self.device).eval() if teacher else None
+        self.teacher = teacher
+        if teacher:
+            teacher.model.to(self.device)
         self._optimizer = _optimizer(model, plan)
         self._autocast, scales = _precision(self.device)
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=scales)
@@ -316,18 +333,13 @@ class _Trainer:
         plan = self.plan
         with self._autocast():
             answer = self.task.answer(self.model, heard)
-            taught = self._taught(clean)
+            taught = self.teacher.answer(clean) if self.teacher else None
         loss = answer.loss
         if taught and plan.distil_logits:
             loss = loss + plan.distil_logits * divergence(answer, taught, plan.temperature)
         if taught and plan.distil_states:
             loss = loss + plan.distil_states * distance(answer, taught)
         return loss
-
-    @torch.no_grad()
-    def _taught(self, clean: Batch) -> Answer | None:
-        """The teacher hears what is hidden from the model."""
-        return self.task.answer(self.teacher, clean) if self.teacher else None
 
     @contextmanager
     def _hiding(self) -> Iterator[None]:

@@ -30,13 +30,6 @@ def _where_it_can(function: Callable[..., _Result]) -> Callable[..., _Result]:
 
 
 @_where_it_can
-def eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and eigenvectors of a symmetric matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
-    return values, vectors
-
-
-@_where_it_can
 def inverse_factor(matrix: Tensor) -> Tensor:
     """Upper Cholesky factor of the inverse of a positive definite matrix."""
     inverted = torch.cholesky_inverse(torch.linalg.cholesky(matrix))

@@ -16,6 +16,7 @@ from prune.allocation.profile import profile
 from prune.allocation.search import search
 from prune.allocation.threshold import by_threshold
 from prune.checkpoint import Checkpoint
+from prune.curvature import hessian_traces
 from prune.curves import GRID, error_curves
 from prune.families.layers import component
 from prune.families.selection import chosen_weights
@@ -74,6 +75,17 @@ class Statistics:
     def gradients(self) -> dict[str, Gradients]:
         return gradients(
             self._checkpoint, self._speech, tied=self._options.tied, report=self._report
+        )
+
+    @cached_property
+    def traces(self) -> dict[str, float]:
+        return hessian_traces(
+            self._checkpoint,
+            self._speech,
+            samples=self._options.hutchinson,
+            seed=self._options.seed,
+            tied=self._options.tied,
+            report=self._report,
         )
 
     @cached_property
@@ -181,18 +193,27 @@ def _allocated(
             places = {name: component(name) for name in weights}
             return profile(sizes, places, options.shares, total, floors=floors)
     assert statistics is not None
-    heard = statistics.hessians
     match method.allocation:
         case "owl":
+            heard = statistics.hessians
             outlying = {n: zeros_first(scores.wanda(w, heard[n]), w) for n, w in weights.items()}
             return owl(outlying, total, m=options.owl_m, lam=options.owl_lambda, floors=floors)
         case "trace":
-            minded = statistics.sensitivities
-            traces = {n: minded[n] * linear_trace(heard[n], len(w)) for n, w in weights.items()}
+            traces = _traces(weights, statistics, options)
             return trace(traces, sizes, total, alpha=options.alpha, floors=floors)
         case "search":
             curves = {name: statistics.curves[name] for name in weights}
             return search(curves, sizes, total, grid=GRID, floors=floors)
+
+
+def _traces(
+    weights: Mapping[str, Tensor], statistics: Statistics, options: Options
+) -> dict[str, float]:
+    """Of the loss itself, or of each layer's output error times how much the loss minds it."""
+    if options.hutchinson:
+        return {name: statistics.traces[name] for name in weights}
+    minded, heard = statistics.sensitivities, statistics.hessians
+    return {n: minded[n] * linear_trace(heard[n], len(w)) for n, w in weights.items()}
 
 
 def _ranked(

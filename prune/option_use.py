@@ -14,9 +14,11 @@ _USES: dict[str, tuple[str, Callable[[Method], bool]]] = {
     "shares": ("have a component profile", lambda m: m.allocation == "profile"),
     "heads": ("cut out whole heads", lambda m: m.structure == "heads and neurons"),
     "ffn": ("cut out whole neurons", lambda m: m.structure == "heads and neurons"),
+    "blocks": ("cut out whole heads", lambda m: m.structure == "heads and neurons"),
     "owl_m": ("spare layers with outliers", lambda m: m.allocation == "owl"),
     "owl_lambda": ("spare layers with outliers", lambda m: m.allocation == "owl"),
     "alpha": ("spare layers of large curvature", lambda m: m.allocation == "trace"),
+    "hutchinson": ("spare layers of large curvature", lambda m: m.allocation == "trace"),
     "gradient": ("score by diagonal OBS", lambda m: m.score == "obs_diag"),
     "quick": (
         "solve layer by layer for single weights",
@@ -65,6 +67,8 @@ def settled_sparsity(method: str, asked: float | None, options: Options) -> floa
         implied, why = 0.0, "shares of heads or neurons say what goes"
         if asked is not None:
             raise BadInput(f"sparsity {asked} is one wish too many: {why}, so leave it out.")
+    elif options.blocks is not None and asked is None:
+        return 0.0
     if implied is None or asked is None:
         return asked if implied is None else implied
     if abs(asked - implied) > 1e-9:

@@ -25,11 +25,16 @@ class Options:
     #: Structured: shares of all heads and of all FFN neurons to cut out, in place of a sparsity.
     heads: float | None = None
     ffn: float | None = None
+    #: Structured: share of all transformer blocks to drop, before anything else is cut.
+    blocks: float | None = None
     #: OWL: an outlier is so many times the layer's mean, and sparsities span twice lambda.
     owl_m: float = 5.0
     owl_lambda: float = 0.08
     #: Mixed sparsity: the span of sparsities between the most and the least sensitive layer.
     alpha: float = 0.2
+    #: Mixed sparsity: random directions a clip by which the trace of the loss's Hessian is
+    #: estimated; 0 takes the closed form of each layer. Few are noise: see `prune.curvature`.
+    hutchinson: int = 0
     #: Diagonal OBS: whether the gradient counts beside the curvature.
     gradient: bool = False
     #: OBS: one sweep over the columns in place of the mask search; several times faster, less good.
@@ -44,6 +49,11 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
             raise BadInput(f"step {self.step} is not above 0 and at most 1.")
+        if self.hutchinson < 0:
+            raise BadInput(
+                f"hutchinson {self.hutchinson} is no number of directions: give 1 or more, "
+                "or 0 for the closed form."
+            )
 
 
 def parsed_pattern(text: str) -> tuple[int, int]:

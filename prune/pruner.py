@@ -7,7 +7,7 @@ pruner.save("whisper-tiny-50")
 
 import copy
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from prune.oneshot import Statistics
 from prune.option_use import check_use, settled_sparsity
 from prune.options import Options
 from prune.schedule import Pruned, prune
+from prune.structure.vocabulary import trim_vocabulary
 from prune.whole_folder import full_disk_is_bad_input, written_whole
 from speech.corpora import open_corpus
 from speech.errors import BadInput
@@ -136,6 +137,15 @@ class Pruner:
                     self._statistics.clear()  # they are of the weights as they were
         return target.model
 
+    def trim_vocabulary(self, texts: Iterable[str]) -> Self:
+        """Keep only the tokens of Whisper that `texts` need, spelt and punctuated as it writes.
+
+        Without fine-tuning expect errors in words that are not in them.
+        """
+        trim_vocabulary(self.checkpoint, texts)
+        self._statistics.clear()
+        return self
+
     def layer_info(self, *, tied: bool = False) -> list[LayerInfo]:
         """The prunable layers in the order in which the model runs them.
 
@@ -173,7 +183,7 @@ class Pruner:
         """Those of the model as it is, so that prunings of copies share them."""
         if self._speech is None:
             return None
-        key = (options.seed, options.tied, options.precision)
+        key = (options.seed, options.tied, options.precision, options.hutchinson)
         if key not in self._statistics:
             self._statistics[key] = Statistics(self.checkpoint, self._speech, options)
         return self._statistics[key]

@@ -16,8 +16,9 @@ from prune.methods import METHODS, Method, check_method
 from prune.oneshot import Cuts, Statistics, cut_once
 from prune.options import Options
 from prune.snapshot import fingerprint, read_snapshot, write_snapshot
-from prune.structure.size import Size, size, sparsity_since
-from prune.structured import cut_groups
+from prune.structure.layers import said_instead
+from prune.structure.size import Size, original_name, size, sparsity_since
+from prune.structured import cut_blocks, cut_groups
 from prune.training_plan import Outcome
 from runtime.bundle import Sparsity
 from speech.errors import BadInput
@@ -35,6 +36,8 @@ class Pruned:
     #: The squared error of each layer's output, as a share of the output's square, in the last cut.
     errors: dict[str, float] = field(default_factory=dict)
     lessons: tuple[Outcome, ...] = ()
+    #: The old names of transformer blocks by their new ones, if some were dropped.
+    origins: dict[str, str] = field(default_factory=dict)
 
 
 def prune(
@@ -63,7 +66,8 @@ def prune(
         raise BadInput(f"sparsity {sparsity} is not between 0 and 1.")
     if chosen.schedule == "learn" and sparsity:
         raise BadInput(f"{method} cuts nothing: give it sparsity 0.")
-    cuts_nothing = sparsity == 0 and options.heads is None and options.ffn is None
+    shares = (options.heads, options.ffn, options.blocks)
+    cuts_nothing = sparsity == 0 and all(share is None for share in shares)
     if cuts_nothing and chosen.schedule != "learn":
         dense = size(checkpoint.model, tied=options.tied)
         return Pruned(sparsity_since(dense, checkpoint.model, sparsity))
@@ -147,8 +151,13 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._dense: Size = size(self.checkpoint.model, tied=self.options.tied)
-        #: Instead of a sparsity, shares of heads and neurons say what goes.
-        self._by_share = self.options.heads is not None or self.options.ffn is not None
+        shares = (self.options.heads, self.options.ffn)
+        #: Instead of a sparsity, shares of blocks, heads and neurons say what goes.
+        self._by_share = any(share is not None for share in shares) or (
+            self.options.blocks is not None and self.sparsity == 0
+        )
+        #: The old names of blocks by their new ones, if some were dropped.
+        self._origins: dict[str, str] = {}
         distils = self.method.fine_tunes and self.options.fine_tuning.distils
         self._teacher: nn.Module | None = copy.deepcopy(self.checkpoint.model) if distils else None
 
@@ -170,12 +179,17 @@ class _Run:
             if self.after and (number + 1 == len(todo) or todo[number + 1].sparsity is not None):
                 self.after(reached)
         asked = None if self._by_share else self.sparsity
-        sparsity = sparsity_since(self._dense, self.checkpoint.model, asked)
-        return Pruned(sparsity, self.cuts.damping, self.cuts.errors, tuple(self.outcomes))
+        sparsity = sparsity_since(self._dense, self.checkpoint.model, asked, self._origins)
+        errors = {original_name(n, self._origins): e for n, e in self.cuts.errors.items()}
+        return Pruned(sparsity, self.cuts.damping, errors, tuple(self.outcomes), self._origins)
 
     def _cut(self, sparsity: float) -> None:
         if self.method.structure == "heads and neurons":
             assert self.speech is not None
+            if self.options.blocks is not None:
+                self._origins = cut_blocks(
+                    self.checkpoint, self.options.blocks, self.speech, report=self.report
+                )
             errors = cut_groups(
                 self.checkpoint,
                 None if self._by_share else sparsity,
@@ -220,12 +234,19 @@ class _Run:
                 plan,
                 masks=masks,
                 teacher=self._teacher,
+                compared=self._compared(),
                 resume=work / "lesson.pt" if work else None,
                 progress=self._progress(steps),
             )
         )
         if work:
             (work / "lesson.pt").unlink(missing_ok=True)
+
+    def _compared(self) -> list[int] | None:
+        """Which of the teacher's blocks each of those that stayed should sound like."""
+        if self._teacher is None or not self._origins:
+            return None
+        return said_instead(self._teacher, self._origins)
 
     def _masks(self) -> dict[str, Tensor]:
         layers = prunable_layers(self.checkpoint.model, tied=self.options.tied)

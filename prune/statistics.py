@@ -47,7 +47,6 @@ class Collector:
         self._layers = layers
         self._precision = precision
         self._sums: dict[str, Tensor] = {}
-        self._totals: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         #: The layer that adds up for each layer: itself, or the first with the same input.
         self._owner: dict[str, str] = {}
@@ -72,18 +71,12 @@ class Collector:
         mean = {name: total / self._counts[name] for name, total in self._sums.items()}
         return {name: mean[owner] for name, owner in self._owner.items()}
 
-    def means(self) -> dict[str, Tensor]:
-        """The mean input of every layer."""
-        mean = {name: total / self._counts[name] for name, total in self._totals.items()}
-        return {name: mean[owner] for name, owner in self._owner.items()}
-
     def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def add(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
             owner = self._owner.get(name) or self._first_with(given[0], name)
             if owner == name:
                 rows = self._rows(name, layer, given[0])
                 self._sums[name] = self._sums.get(name, 0) + rows.T @ rows
-                self._totals[name] = self._totals.get(name, 0) + rows.sum(0)
                 self._counts[name] = self._counts.get(name, 0) + len(rows)
 
         return add

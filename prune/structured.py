@@ -1,23 +1,35 @@
 """Cutting out heads and FFN neurons: what to spare from the dense model, then block by block."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from prune.checkpoint import Checkpoint
-from prune.families.groups import Group, groups
+from prune.families.groups import Group, Heads, groups
 from prune.forcing import Report, Speech
 from prune.options import Options
 from prune.reconstruct import damped, layer_error
 from prune.statistics import Collector, hessians
-from prune.structure.budget import plan
+from prune.structure.budget import Kept, plan
+from prune.structure.layers import drop_layers
 from prune.structure.saliency import Removal, columns_of, removal_order
 from prune.structure.shapes import record_shapes
 from prune.structure.size import Size
 from prune.structure.slicing import cut
+from prune.trials import choose_blocks, choose_heads
 from prune.walk import walk
+
+
+def cut_blocks(
+    checkpoint: Checkpoint, share: float, speech: Speech, *, report: Report | None = None
+) -> dict[str, str]:
+    """Drop the share of all transformer blocks that is missed least, in place.
+
+    Gives back the old names of those that stay, by their new ones.
+    """
+    going = choose_blocks(checkpoint, speech, share, report=report)
+    return drop_layers(checkpoint.model, going)
 
 
 @torch.no_grad()
@@ -36,8 +48,7 @@ def cut_groups(
     neurons that the options name.
     """
     precision = getattr(torch, options.precision)
-    heard = hessians(checkpoint, speech, precision=precision, report=report)
-    kept = _planned(checkpoint.model, heard, sparsity, options, dense, report)
+    kept = _planned(checkpoint, sparsity, speech, options, dense, report)
     errors: dict[str, float] = {}
 
     def settle(names: list[str], collector: Collector) -> None:
@@ -56,27 +67,35 @@ def cut_groups(
 
 
 def _planned(
-    model: Any,
-    heard: Mapping[str, Tensor],
+    checkpoint: Checkpoint,
     sparsity: float | None,
+    speech: Speech,
     options: Options,
     dense: Size,
     report: Report | None,
-) -> dict[str, list[int]]:
+) -> Kept:
+    """How many heads and neurons go, and which neurons, by each layer's own error; then, of that
+    many heads, which the whole model misses least."""
+    model, known = checkpoint.model, groups(checkpoint.model)
+    precision = getattr(torch, options.precision)
+    heard = hessians(checkpoint, speech, precision=precision, report=report)
+    mended = {group.output: damped(heard[group.output], group.output) for group in known.values()}
     removals: dict[str, Removal] = {}
-    known = groups(model)
-    for done, (name, group) in enumerate(known.items()):
+    for done, (name, group) in enumerate(known.items(), start=1):
+        weight = model.get_submodule(group.output).weight
+        removals[name] = removal_order(weight, mended[group.output], group.size)
         if report:
             report("what each head and neuron is worth", done, len(known))
-        weight = model.get_submodule(group.output).weight
-        removals[name] = removal_order(
-            weight, damped(heard[group.output], group.output), group.size
-        )
-    if report:
-        report("what each head and neuron is worth", len(known), len(known))
     if options.heads is None and options.ffn is None:
-        return plan(model, removals, sparsity=sparsity, dense_weights=dense.prunable)
-    return plan(model, removals, heads=options.heads, ffn=options.ffn)
+        kept = plan(model, removals, sparsity=sparsity, dense_weights=dense.prunable)
+    else:
+        kept = plan(model, removals, heads=options.heads, ffn=options.ffn)
+    heads = {name: group.count for name, group in known.items() if isinstance(group, Heads)}
+    going = sum(count - len(kept[name]) for name, count in heads.items())
+    if not going:
+        return kept
+    orders = {name: removals[name].order for name in heads}
+    return kept | choose_heads(checkpoint, speech, orders, mended, going, report=report)
 
 
 def _error(

@@ -20,8 +20,10 @@ _FIELDS = {
     "tied": ("--tied", "tied"),
     "pattern": ("--pattern", "pattern"),
     "share": ("--share", "shares"),
+    "hutchinson": ("--hutchinson", "hutchinson"),
     "heads": ("--heads", "heads"),
     "ffn": ("--ffn", "ffn"),
+    "blocks": ("--blocks", "blocks"),
     "quick": ("--quick", "quick"),
     "precision": ("--precision", "precision"),
     "step": ("--step", "step"),
@@ -32,6 +34,9 @@ _FIELDS = {
     "lessons": ("--lessons", "fine_tuning"),
     "work": ("--work", "fine_tuning"),
 }
+
+#: Parameters of the command that say what to work on, not how to prune it.
+_FOR_THE_JOB = ("revision", "corpus", "clips", "lessons", "vocabulary", "device")
 
 
 @click.command(
@@ -45,10 +50,13 @@ _FIELDS = {
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--layers", multiple=True, help="Globs or components, such as encoder.ffn [all].")
 @click.option("--tied", is_flag=True, help="Cut the vocabulary projection too.")
+@click.option("--vocabulary", help="Whisper: keep only tokens of these texts, a file or corpus.")
 @click.option("--pattern", help="n:m methods: inputs kept of every so many, such as 2:4.")
 @click.option("--share", multiple=True, help="Profiles: component=sparsity, repeatable.")
 @click.option("--heads", type=float, help="Structured: share of heads, not a sparsity.")
 @click.option("--ffn", type=float, help="Structured: share of FFN neurons, not a sparsity.")
+@click.option("--blocks", type=float, help="Structured: share of blocks to drop first.")
+@click.option("--hutchinson", type=int, help="Trace: random directions a clip [0: closed form].")
 @click.option("--quick", is_flag=True, help="OBS: one sweep instead of a search; less good.")
 @click.option("--step", type=float, help=f"Iterative: sparsity from cut to cut [{Options.step}].")
 @click.option("--steps", type=int, help=f"Fine-tuning: steps in all [{FineTuning.steps}].")
@@ -90,7 +98,7 @@ def command(model: str, method: str, output: Path, as_json: bool, **given: Any) 
         options=options,
         work=work if fine_tunes else None,
         output=output,
-        **{key: given[key] for key in ("revision", "corpus", "clips", "lessons", "device")},
+        **{key: given[key] for key in _FOR_THE_JOB},
     )
     with bars() as report:
         record = carry_out(job, report)
@@ -109,7 +117,9 @@ def _options(given: Mapping[str, Any]) -> Options:
     if given["no_teacher"]:
         wished |= {"distil_logits": 0.0, "distil_states": 0.0}
     fields = {
-        key: given[key] for key in ("heads", "ffn", "precision", "step") if given[key] is not None
+        key: given[key]
+        for key in ("heads", "ffn", "blocks", "precision", "step", "hutchinson")
+        if given[key] is not None
     }
     patterns = [part.strip() for text in given["layers"] for part in text.split(",")]
     return Options(

@@ -1,21 +1,17 @@
 """Mixed sparsity by curvature: layers in which a change of weights costs more loss keep more.
 
 The measure is the trace of the loss's Hessian over a layer's weights: exact and free for one
-layer's output error, estimated from Hessian-vector products for any other loss.
+layer's output error, as here; `prune.curvature` estimates it for the loss of the whole model.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from prune.allocation.budget import Counts, fit
 from prune.allocation.outliers import normalised, spared
 from speech.errors import BadInput
-
-#: The product of a loss's Hessian with a direction, both in the shape of the weight.
-HessianProduct = Callable[[Tensor], Tensor]
 
 
 def trace(
@@ -55,47 +51,3 @@ def linear_trace(hessian: Tensor, outputs: int) -> float:
     Every output has the same inputs and so the same curvature.
     """
     return outputs * float(hessian.diagonal().sum())
-
-
-def hutchinson(
-    product: HessianProduct,
-    shape: torch.Size | tuple[int, ...],
-    *,
-    samples: int,
-    seed: int,
-    device: torch.device | str = "cpu",
-) -> float:
-    """Estimate of a Hessian's trace: the mean of vᵀ H v over random signs v.
-
-    Signs are drawn on the CPU, so that a seed gives the same ones on every device. The estimate is
-    exact for a diagonal Hessian; else its error falls with the square root of `samples`.
-    """
-    if samples < 1:
-        raise BadInput(f"hutchinson needs at least one sample, not {samples}.")
-    generator = torch.Generator().manual_seed(seed)
-    total = 0.0
-    for _ in range(samples):
-        signs = torch.randint(0, 2, tuple(shape), generator=generator).to(torch.float32) * 2 - 1
-        direction = signs.to(device)
-        total += float((direction * product(direction)).sum())
-    return total / samples
-
-
-def hessian_product(loss: Callable[[Tensor], Tensor], weight: Tensor) -> HessianProduct:
-    """Hessian-vector products of a loss of one weight, by differentiating its gradient.
-
-    The graph is built once and kept for all products.
-    """
-    with torch.enable_grad():
-        point = weight.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(point), point, create_graph=True)
-
-    def product(direction: Tensor) -> Tensor:
-        if not gradient.requires_grad:  # a loss that is linear in the weight
-            return torch.zeros_like(point)
-        (curved,) = torch.autograd.grad(
-            gradient, point, direction.to(point), retain_graph=True, allow_unused=True
-        )
-        return torch.zeros_like(point) if curved is None else curved
-
-    return product

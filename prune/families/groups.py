@@ -107,16 +107,6 @@ def blocks(model: Any, stack: Stack) -> list[str]:
     return [f"{stack.name}.{i}" for i in range(len(model.get_submodule(stack.name)))]
 
 
-def head_groups(model: Any) -> list[Heads]:
-    """The heads of every attention, in the order in which the model runs them."""
-    return [heads for block in _all_blocks(model) for heads in _heads_of(model, block)]
-
-
-def neuron_groups(model: Any) -> list[Neurons]:
-    """The FFN neurons of every block, in the order in which the model runs them."""
-    return [neurons for block in _all_blocks(model) for neurons in _neurons_of(model, block)]
-
-
 def groups(model: Any) -> dict[str, Group]:
     """All that can be cut, by name, in the order in which the model runs it."""
     found: dict[str, Group] = {}

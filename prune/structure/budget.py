@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prune.families.groups import Group, Heads, Neurons, blocks, groups, stacks
+from prune.families.groups import Group, Heads, Neurons, groups
 from prune.structure.saliency import Removal
 from prune.structure.size import prunable_weights
 from speech.errors import BadInput
@@ -20,62 +20,30 @@ def plan(
     sparsity: float | None = None,
     ffn: float | None = None,
     heads: float | None = None,
-    even: bool = False,
-    importance: Mapping[str, float] | None = None,
     dense_weights: int | None = None,
 ) -> Kept:
     """Share the cut out among the groups in `removals`, cheapest first.
 
     Either `sparsity`, of all prunable weights (of `dense_weights`, if layers are gone already),
-    or the shares of all FFN neurons (`ffn`) and of all heads (`heads`) to take. `even` takes the
-    same share from every layer, so that plain transformers can open a model cut in its FFN.
-    What a layer's costs weigh is its `importance`, by default that of its `Removal`. A head and a
-    neuron stay in every layer.
+    or the shares of all FFN neurons (`ffn`) and of all heads (`heads`) to take. A head and a neuron
+    stay in every layer.
     """
     known = groups(model)
     if unknown := [name for name in removals if name not in known]:
         raise BadInput(f"{unknown[0]} is no group of heads or neurons of this model.")
     chosen = {name: known[name] for name in known if name in removals}
     if sparsity is not None:
-        if ffn is not None or heads is not None or even:
-            raise BadInput("sparsity goes without ffn, heads and even: give one or the others.")
-        steps = _steps(model, chosen, removals, importance)
+        if ffn is not None or heads is not None:
+            raise BadInput("sparsity goes without ffn and heads: give one or the others.")
+        steps = _steps(model, chosen, removals)
         going = _to_sparsity(model, steps, sparsity, dense_weights)
     else:
         going = []
         for kind, share, key in ((Neurons, ffn, "ffn"), (Heads, heads, "heads")):
             if share:
                 mine = {name: group for name, group in chosen.items() if isinstance(group, kind)}
-                steps = _steps(model, mine, removals, importance)
-                going += _evenly(mine, steps, share) if even else _to_share(mine, steps, share, key)
+                going += _to_share(mine, _steps(model, mine, removals), share, key)
     return _kept(chosen, removals, going)
-
-
-def layers_to_drop(model: Any, costs: Mapping[str, float], share: float) -> list[str]:
-    """The cheapest transformer blocks, `share` of all; each stack keeps at least one.
-
-    `costs` by block, as of `prune.structure.layers.block_changes`, or each block's summed
-    removal costs.
-    """
-    _check_share("layers", share)
-    stacked = [blocks(model, stack) for stack in stacks(model)]
-    every = [block for blocks_ in stacked for block in blocks_]
-    if missing := [block for block in every if block not in costs]:
-        raise BadInput(f"{missing[0]} has no cost: measure every block before dropping any.")
-    count = round(share * len(every))
-    spare = {id(names): len(names) - 1 for names in stacked}
-    dropped: list[str] = []
-    for block in sorted(every, key=lambda block: costs[block]):
-        home = next(names for names in stacked if block in names)
-        if len(dropped) < count and spare[id(home)]:
-            spare[id(home)] -= 1
-            dropped.append(block)
-    if len(dropped) < count:
-        raise BadInput(
-            f"layers {share} would take {count} of {len(every)} layers, but one must stay in "
-            f"each stack: {len(dropped)} can go."
-        )
-    return sorted(dropped, key=every.index)
 
 
 @dataclass(frozen=True)
@@ -84,7 +52,7 @@ class _Step:
 
     group: str
     weights: int
-    #: Weighted error for each weight that goes.
+    #: Share of what its layer says that is lost for each weight that goes.
     price: float
 
 
@@ -92,27 +60,15 @@ def _steps(
     model: Any,
     chosen: Mapping[str, Group],
     removals: Mapping[str, Removal],
-    importance: Mapping[str, float] | None,
 ) -> list[_Step]:
     """All removals that leave one head or neuron in place, cheapest first, in order in a layer."""
     steps = []
     for name, group in chosen.items():
-        costs = removals[name].costs
-        scale = _scale(name, removals[name], importance)
         weights = _weights_of_one(model, group)
         # None goes before those ahead of it in its layer, so it is never cheaper than they are.
-        prices = (costs * (scale / weights)).cummax(0).values[:-1]
+        prices = (removals[name].costs / weights).cummax(0).values[:-1]
         steps += [_Step(name, weights, price) for price in prices.tolist()]
     return sorted(steps, key=lambda step: step.price)
-
-
-def _scale(name: str, removal: Removal, importance: Mapping[str, float] | None) -> float:
-    if importance is None:
-        return removal.importance
-    try:
-        return importance[name]
-    except KeyError:
-        raise BadInput(f"{name} has no importance: give one for every group, or none.") from None
 
 
 def _weights_of_one(model: Any, group: Group) -> int:
@@ -178,15 +134,6 @@ def _to_share(
             f"{len(steps)} can go."
         )
     return [step.group for step in steps[:count]]
-
-
-def _evenly(chosen: Mapping[str, Group], steps: Sequence[_Step], share: float) -> list[str]:
-    """The same share of every layer, though never the last of it."""
-    _check_share("share", share)
-    going: list[str] = []
-    for name, group in chosen.items():
-        going += [name] * min(round(share * group.count), group.count - 1)
-    return going
 
 
 def _kept(

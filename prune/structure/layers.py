@@ -1,50 +1,14 @@
-"""Dropping whole transformer blocks: how little each does, and the model without some of them."""
+"""Dropping whole transformer blocks: the model without some of them."""
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cosine_similarity
 
 from prune.families.groups import Stack, blocks, stacks
 from prune.structure.shapes import record_shapes
 from speech.errors import BadInput
-
-
-@contextmanager
-def block_changes(model: Any) -> Iterator[dict[str, float]]:
-    """How far each block turns what passes through it: 1 - cosine of input and output, by block.
-
-    Filled while the model listens inside the context, so one pass serves this and the Hessians;
-    a mean over all frames, padding included. The angle, not the length of the difference: where
-    a norm ends the block, lengths say nothing.
-    """
-    changes: dict[str, float] = {}
-    counts: dict[str, int] = {}
-
-    def watch(name: str) -> Any:
-        def add(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
-            before = given[0] if given else named["hidden_states"]
-            after = out[0] if isinstance(out, tuple) else out
-            turned = 1 - cosine_similarity(before.detach().float(), after.detach().float(), dim=-1)
-            seen = counts.get(name, 0)
-            counts[name] = seen + turned.numel()
-            changes[name] = (changes.get(name, 0.0) * seen + float(turned.sum())) / counts[name]
-
-        return add
-
-    hooks = [
-        model.get_submodule(name).register_forward_hook(watch(name), with_kwargs=True)
-        for stack in stacks(model)
-        for name in blocks(model, stack)
-    ]
-    try:
-        yield changes
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @torch.no_grad()
@@ -66,6 +30,21 @@ def drop_layers(model: Any, names: Collection[str]) -> dict[str, str]:
         origins |= {f"{stack.name}.{i}": old for i, old in enumerate(stays)}
     record_shapes(model)
     return origins
+
+
+def said_instead(dense: Any, origins: Mapping[str, str]) -> list[int]:
+    """For each block that stays, which of the dense model's blocks gives what it should give now.
+
+    It is the last one ahead of the next that stays. Blocks are counted through all stacks.
+    """
+    numbers: list[int] = []
+    start = 0
+    for stack in stacks(dense):
+        every = blocks(dense, stack)
+        stays = [every.index(old) for old in origins.values() if old in every]
+        numbers += [start + after - 1 for after in [*stays[1:], len(every)]]
+        start += len(every)
+    return numbers
 
 
 def _keep_blocks(model: Any, stack: Stack, stays: list[str]) -> None:

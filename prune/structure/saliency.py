@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prune.linear_algebra import eigen, inverse, solved, whitened
+from prune.linear_algebra import inverse, solved, whitened
 from prune.reconstruct import Damped
 
 #: Groups that go together before the costs of the others are worked out anew, as a share of all.
@@ -25,11 +25,9 @@ class Removal:
     """A layer's groups in the order of their going, all of them, cheapest first."""
 
     order: Tensor
-    #: What each adds to the error of those gone before it: squared output error, a frame, or loss
-    #: if a sensitivity was given. Their sum is that of the whole layer's silence (bias apart).
+    #: What each adds to the error of those gone before it, as a share of what the layer says:
+    #: squared output, bias apart. Their sum is 1.
     costs: Tensor
-    #: What makes costs of different layers comparable: 1 for loss, else one over their sum.
-    importance: float
 
 
 def removal_order(
@@ -37,22 +35,17 @@ def removal_order(
     hessian: Damped,
     group_size: int = 1,
     *,
-    sensitivity: Tensor | None = None,
-    mean: Tensor | None = None,
     together: int | None = None,
 ) -> Removal:
     """Take away the cheapest group of columns, let the rest make up for it, and so on.
 
-    `group_size` columns in a row make a group. With the output's `sensitivity`, of
-    `prune.structure.sensitivity`, costs are loss. With the `mean` input the bias helps to make
-    up. `together` groups go before costs are updated (default: 1 of 96, so 32 of 3072).
+    `group_size` columns in a row make a group. `together` groups go before costs are updated
+    (default: 1 of 96, so 32 of 3072).
     """
     groups = weight.shape[1] // group_size
     together = together or max(1, int(groups * _TOGETHER))
-    inverted = _inverse(hessian.hessian, mean)
+    inverted = inverse(hessian.hessian)
     current = weight.detach().to(inverted).masked_fill(hessian.dead, 0)
-    if sensitivity is not None:
-        current = _root(sensitivity.to(current)) @ current
     here = torch.arange(groups, device=inverted.device)
     order, costs = [], []
     while len(here):
@@ -65,7 +58,7 @@ def removal_order(
         here, current, inverted = here[stays], current[:, rest], inverted[rest][:, rest]
     all_costs = torch.cat(costs)
     whole = max(float(all_costs.sum()), torch.finfo(torch.float32).tiny)
-    return Removal(torch.cat(order), all_costs, 1 / whole if sensitivity is None else 1.0)
+    return Removal(torch.cat(order), all_costs / whole)
 
 
 def compensate(weight: Tensor, hessian: Damped, kept: Tensor) -> Tensor:
@@ -73,20 +66,6 @@ def compensate(weight: Tensor, hessian: Damped, kept: Tensor) -> Tensor:
     system, kept = hessian.hessian, kept.to(hessian.hessian.device)
     wanted = weight.to(system) @ system[:, kept]
     return solved(system[kept][:, kept], wanted.T).T.to(weight)
-
-
-def compensate_with_bias(
-    weight: Tensor, bias: Tensor, hessian: Damped, mean: Tensor, kept: Tensor
-) -> tuple[Tensor, Tensor]:
-    """As `compensate`, with the bias as one more input, always 1, that is never removed.
-
-    `mean` is the layer's mean input over the same frames as the Hessian.
-    """
-    constant = torch.tensor([len(mean)], device=kept.device)
-    whole = torch.cat([weight, bias[:, None]], 1)
-    system = Damped(_bordered(hessian.hessian, mean), hessian.damping, hessian.dead)
-    fitted = compensate(whole, system, torch.cat([kept, constant]))
-    return fitted[:, :-1], fitted[:, -1]
 
 
 def columns_of(groups: Tensor, group_size: int) -> Tensor:
@@ -139,25 +118,3 @@ def _alone(weight: Tensor, inverse: Tensor, group_size: int) -> Tensor:
     squares = inverse.view(groups, group_size, groups, group_size)[places, :, places]
     columns = weight.T.reshape(groups, group_size, -1)
     return whitened(squares, columns).square().sum((1, 2))
-
-
-def _root(sensitivity: Tensor) -> Tensor:
-    """R with Rᵀ R = sensitivity: ‖R e‖² is what an output error e costs."""
-    values, vectors = eigen(sensitivity)
-    root: Tensor = values.clamp(min=0).sqrt()[:, None] * vectors.T
-    return root
-
-
-def _inverse(hessian: Tensor, mean: Tensor | None) -> Tensor:
-    """The inverse over the removable inputs; a constant input beside them is always there."""
-    if mean is not None:
-        hessian = _bordered(hessian, mean)
-    inverted = inverse(hessian)
-    return inverted if mean is None else inverted[:-1, :-1]
-
-
-def _bordered(hessian: Tensor, mean: Tensor) -> Tensor:
-    """The Hessian of the inputs and a constant 1."""
-    edge = mean.to(hessian)[:, None]
-    below = torch.cat([edge, edge.new_ones(1, 1)]).T
-    return torch.cat([torch.cat([hessian, edge], 1), below])

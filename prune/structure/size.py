@@ -46,7 +46,7 @@ def sparsity_since(
     others were dropped to the names they had, as `prune.structure.layers.drop_layers` returns it.
     """
     left = {
-        _original(name, origins or {}): _nonzero(layer.weight)
+        original_name(name, origins or {}): _nonzero(layer.weight)
         for name, layer in prunable_layers(model, tied=dense.tied).items()
     }
     alive = sum(_nonzero(parameter) for parameter in model.parameters())
@@ -58,7 +58,8 @@ def sparsity_since(
     )
 
 
-def _original(name: str, origins: Mapping[str, str]) -> str:
+def original_name(name: str, origins: Mapping[str, str]) -> str:
+    """What a layer or group of a model that lost blocks was called before."""
     for new, old in origins.items():
         if name.startswith(f"{new}."):
             return old + name.removeprefix(new)

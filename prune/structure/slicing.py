@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from prune.families.groups import Group, Heads, groups, set_head_count
 from prune.reconstruct import Damped
-from prune.structure.saliency import columns_of, compensate, compensate_with_bias
+from prune.structure.saliency import columns_of, compensate
 from prune.structure.shapes import record_shapes
 from speech.errors import BadInput
 
@@ -18,20 +18,18 @@ def apply(
     model: Any,
     kept: Mapping[str, Sequence[int]],
     hessians: Mapping[str, Damped] | None = None,
-    means: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Cut every group down to what is `kept` of it, and write the new shapes into the config.
 
-    With `hessians` (and `means`) of the output layers' inputs, by layer, what stays makes up for
-    what goes; a layer without one is only sliced.
+    With `hessians` of the output layers' inputs, by layer, what stays makes up for what goes; a
+    layer without one is only sliced.
     """
     known = groups(model)
     for name, indices in kept.items():
         if name not in known:
             raise BadInput(f"{name} is no group of heads or neurons of this model.")
         group = known[name]
-        hessian, mean = (hessians or {}).get(group.output), (means or {}).get(group.output)
-        cut(model, group, indices, hessian, mean)
+        cut(model, group, indices, (hessians or {}).get(group.output))
     record_shapes(model)
 
 
@@ -41,9 +39,8 @@ def cut(
     group: Group,
     kept: Sequence[int],
     hessian: Damped | None = None,
-    mean: Tensor | None = None,
 ) -> None:
-    """Cut one group; `hessian` and `mean` are of its output layer's inputs, before the cut.
+    """Cut one group; `hessian` is of its output layer's inputs, before the cut.
 
     For a model cut block by block: end with `prune.structure.shapes.record_shapes`.
     """
@@ -52,25 +49,14 @@ def cut(
         return
     output = model.get_submodule(group.output)
     columns = columns_of(torch.tensor(indices), group.size)
-    weight, bias = _fitted(output, hessian, mean, columns)
+    weight = compensate(output.weight, hessian, columns) if hessian else output.weight[:, columns]
     for name in group.inputs:
         layer = model.get_submodule(name)
         _resize(layer, layer.weight[columns], None if layer.bias is None else layer.bias[columns])
-    _resize(output, weight, bias)
+    _resize(output, weight, output.bias)
     if isinstance(group, Heads):
         set_head_count(model.get_submodule(group.name), len(indices))
         _follow_alignment_heads(model, group, indices)
-
-
-def _fitted(
-    output: nn.Linear, hessian: Damped | None, mean: Tensor | None, columns: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    weight, bias = output.weight, output.bias
-    if hessian is None:
-        return weight[:, columns], bias
-    if mean is None or bias is None:
-        return compensate(weight, hessian, columns), bias
-    return compensate_with_bias(weight, bias, hessian, mean, columns)
 
 
 def _resize(layer: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:

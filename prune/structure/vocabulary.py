@@ -39,8 +39,11 @@ def trim_vocabulary(checkpoint: Checkpoint, texts: Iterable[str]) -> list[int]:
     """Keep what it takes to write `texts` as now, in place; returns the old numbers by the new.
 
     Texts should be spelt and punctuated as the model writes. All special tokens, timestamps and
-    single bytes stay, so that any other text can still be spelt, only in more tokens.
+    single bytes stay, so that any other text can still be spelt, only in more tokens: a model that
+    is not fine-tuned afterwards has seldom learnt to write words in such pieces.
     """
+    if isinstance(texts, str):
+        raise BadInput("The texts to trim the vocabulary to are one string: give a list of texts.")
     if checkpoint.family != "whisper":
         raise BadInput(
             f"{checkpoint.source} spells in letters and has no vocabulary to trim: "

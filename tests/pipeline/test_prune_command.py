@@ -88,7 +88,15 @@ def test_damping_beyond_the_usual_and_a_divergence_are_told() -> None:
     assert "it diverged: the loss was no number at step 20; the weights of step 10" in lines
 
 
-@pytest.mark.parametrize("how", [["--sparsity", "0.4"], ["--heads", "0.5", "--ffn", "0.25"]])
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["--sparsity", "0.4"],
+        ["--heads", "0.5", "--ffn", "0.25"],
+        ["--blocks", "0.25"],
+        ["--blocks", "0.25", "--sparsity", "0.4"],
+    ],
+)
 def test_whole_heads_and_neurons_are_gone_from_the_folder(
     tiny_folders: dict[str, Path], tmp_path: Path, how: list[str]
 ) -> None:
@@ -98,19 +106,21 @@ def test_whole_heads_and_neurons_are_gone_from_the_folder(
         "prune", str(tiny_folders["whisper"]), "--method", "obs_structured", *how, *words
     )
     assert done.returncode == 0, done.stderr
-    assert "before  after" in done.stdout
     assert "removed or zero" in done.stdout
     record = json.loads((out / "pruning.json").read_text())
-    assert record["requested"] == (0.4 if how[0] == "--sparsity" else None)
+    assert ("before  after" in done.stdout) == bool(record["shapes"])
+    assert record["requested"] == (0.4 if "--sparsity" in how else None)
     for name, (before, after) in record["shapes"].items():
         assert 0 < after < before, name
+    assert len(record["dropped"]) == ("--blocks" in how)
+    assert ("Dropped whole: model." in done.stdout) == ("--blocks" in how)
     was = (tiny_folders["whisper"] / "model.safetensors").stat().st_size
     assert (out / "model.safetensors").stat().st_size < was
     model = open_checkpoint(str(out)).model
-    assert (
-        groups(model)["model.encoder.layers.0.fc1"].count
-        == record["shapes"].get("model.encoder.layers.0.fc1", [64, 64])[1]
-    )
+    counts = [group.count for name, group in groups(model).items() if name.endswith("fc1")]
+    named = [f"model.{side}.layers.{i}" for side in ("encoder", "decoder") for i in range(2)]
+    stayed = [f"{name}.fc1" for name in named if name not in record["dropped"]]
+    assert counts == [record["shapes"].get(name, [64, 64])[1] for name in stayed]
     done = secateur(
         "prune", str(out), "--method", "mp_local", "--sparsity", "0.5", "-o", str(again)
     )
@@ -238,6 +248,8 @@ def small_disk(place: Path) -> Iterator[dict[str, str]]:
         ("mp_local --sparsity 0.5 --lessons demo", ["--lessons", "fine-tune"]),
         ("mp_local --sparsity 0.5 --step 0.2", ["--step", "step by step"]),
         ("mp_local --sparsity 0.5 --pattern 2:4", ["--pattern", "nm_obs"]),
+        ("mp_local --sparsity 0.5 --hutchinson 4", ["--hutchinson", "mp_trace"]),
+        ("mp_trace --sparsity 0.5 --hutchinson -4", ["hutchinson -4", "1 or more"]),
         ("mp_local --sparsity 0.5 --heads 0.5", ["--heads", "obs_structured"]),
         ("obs_structured --sparsity 0.5 --layers encoder", ["--layers", "single layers"]),
         ("nm_obs --pattern 4:2", ["4:2", "2:4"]),

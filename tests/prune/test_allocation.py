@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from prune.allocation.budget import bounds, fit, sizes_of, target, uniform, zeros_in
-from prune.allocation.curvature import hessian_product, hutchinson, linear_trace, trace
+from prune.allocation.curvature import trace
 from prune.allocation.masks import masked, zeros_first
 from prune.allocation.outliers import outlier_ratio, owl, spared
 from prune.allocation.profile import profile
@@ -262,32 +262,6 @@ def test_dead_and_noisy_traces_count_as_the_least_sensitive() -> None:
     zeros = trace({"dead": 0.0, "noisy": -0.1, "least": 0.5, "most": 9.0}, sizes, 2000)
     assert zeros["dead"] == zeros["noisy"] == zeros["least"] > zeros["most"]
     assert trace(dict.fromkeys(sizes, 0.0), sizes, 2000) == uniform(sizes, 2000)
-
-
-def linear_loss(inputs: Tensor, weight: Tensor) -> Callable[[Tensor], Tensor]:
-    """Half the mean squared error of a layer's outputs against those of the weight given."""
-    return lambda tried: ((tried - weight) @ inputs).square().sum() / (2 * inputs.shape[1])
-
-
-def test_hutchinson_finds_the_trace_that_a_linear_layer_has_in_closed_form() -> None:
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(12, 12, generator=generator) @ torch.randn(12, 500, generator=generator)
-    weight = torch.randn(7, 12, generator=generator)
-    exact = linear_trace(inputs @ inputs.T / 500, outputs=7)
-    product = hessian_product(linear_loss(inputs, weight), torch.zeros_like(weight))
-    estimates = [hutchinson(product, weight.shape, samples=400, seed=seed) for seed in range(3)]
-    assert estimates == pytest.approx([exact] * 3, rel=0.05)
-    assert len(set(estimates)) == 3
-    assert estimates[0] == hutchinson(product, weight.shape, samples=400, seed=0)
-
-
-def test_hutchinson_is_exact_for_a_diagonal_hessian_and_a_flat_loss() -> None:
-    scale = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    assert hutchinson(lambda v: scale * v, (2, 2), samples=1, seed=3) == 10.0
-    flat = hessian_product(lambda weight: weight.sum(), scale)
-    assert hutchinson(flat, (2, 2), samples=2, seed=0) == 0.0
-    with pytest.raises(BadInput, match="at least one sample"):
-        hutchinson(flat, (2, 2), samples=0, seed=0)
 
 
 SIZES = {"e1": 100, "e2": 300, "d1": 200, "d2": 401}

@@ -165,3 +165,31 @@ def test_a_corpus_goes_by_its_name(tiny_sew: Checkpoint) -> None:
     infos = pruner.layer_info()
     share = sum(info.zeros for info in infos) / sum(info.parameters for info in infos)
     assert share == pytest.approx(0.5, abs=0.01)
+
+
+def test_traces_are_measured_anew_for_another_count_of_directions(
+    tiny_whisper: Checkpoint, spoken: Spoken
+) -> None:
+    pruner = Pruner(tiny_whisper).calibrate(spoken, clips=2)
+    found = []
+    for directions in (0, 1, 5, 1):
+        pruner.prune(0.5, "mp_trace", in_place=False, hutchinson=directions)
+        assert pruner.pruned is not None
+        found.append(pruner.pruned.sparsity.layers)
+    assert found[1] == found[3]
+    assert len({str(layers) for layers in found}) == 3
+    with pytest.raises(BadInput, match="mp_local has no use for hutchinson"):
+        pruner.prune(0.5, "mp_local", hutchinson=2)
+
+
+def test_a_smaller_vocabulary_for_texts_in_memory(
+    tiny_whisper: Checkpoint, tiny_sew: Checkpoint, spoken: Spoken
+) -> None:
+    words = tiny_whisper.model.config.vocab_size
+    pruner = Pruner(tiny_whisper).calibrate(spoken, clips=2)
+    pruner.trim_vocabulary(["turn on the radio"]).prune(0.5, "obs")
+    assert pruner.model.config.vocab_size < words
+    with pytest.raises(BadInput, match="one string"):
+        pruner.trim_vocabulary("turn on the radio")
+    with pytest.raises(BadInput, match="spells in letters"):
+        Pruner(tiny_sew).trim_vocabulary(["turn on the radio"])
