@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 
 from export import ctc_graph, whisper_graph
 from export.decoding import ctc_rules, ctc_symbols, whisper_rules
+from export.manifest import write_json, write_manifest
 from export.parity import check_parity
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
-from prune.whole_folder import written_whole
-from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, BundleFile, Manifest, Sparsity
+from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, Manifest, Sparsity
+from runtime.whole_folder import written_whole
 from speech.errors import BadInput
 from speech.scoring import Score
 
@@ -52,7 +52,7 @@ def write_bundle(
     (default: what the checkpoint is set to, else to transcribe English).
     """
     folder = folder.absolute()
-    _refuse_to_replace(folder)
+    refuse_to_replace(folder)
     with written_whole(folder, replace=True) as place:
         (place / "onnx").mkdir()
         plain = dataclasses.replace(checkpoint, model=_as_fp32(checkpoint.model))
@@ -71,12 +71,13 @@ def write_bundle(
             provenance=provenance,
             features=_as_json(checkpoint.feature_settings),
             decoding=parts.decoding,
+            precision="fp32",
             graphs=parts.graphs,
+            weights={},
             tokenizer=parts.tokenizer,
-            files=tuple(BundleFile.of(place, path) for path in _files(place)),
+            files=(),
         )
-        _write_json(manifest.to_json(), place / MANIFEST)
-        check_parity(plain, Bundle.open(place), parity_clips, choice=parts.choice)
+        check_parity(plain, write_manifest(manifest, place), parity_clips, choice=parts.choice)
     return Bundle.open(folder)
 
 
@@ -96,7 +97,7 @@ def _write_ctc(plain: Checkpoint, place: Path) -> _Parts:
     graphs = {"model": "onnx/model.onnx"}
     rules = ctc_rules(plain)
     ctc_graph.write_ctc(plain.model, place / graphs["model"])
-    _write_json(ctc_symbols(plain), place / "vocab.json")
+    write_json(ctc_symbols(plain), place / "vocab.json")
     return _Parts(graphs, "vocab.json", rules.to_json(), {})
 
 
@@ -115,18 +116,8 @@ def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_json(data: Mapping[str, Any], path: Path) -> None:
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-    )
-
-
-def _refuse_to_replace(folder: Path) -> None:
+def refuse_to_replace(folder: Path) -> None:
+    """Raise where something stands that is no bundle."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise BadInput(f"{folder} is not a folder: choose another place for the bundle.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():

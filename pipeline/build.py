@@ -2,15 +2,17 @@
 
 import copy
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from export.bundle import write_bundle
+from export.precision import Precision, graph_precisions
+from export.variant import write_variant
 from pipeline.plan import Cell, versions
 from pipeline.progress import Report
 from pipeline.prune_record import learning
@@ -24,6 +26,8 @@ from prune.oneshot import Statistics
 from prune.options import Options
 from prune.schedule import Pruned, prune
 from prune.structure.size import size, sparsity_since
+from runtime.bundle import Bundle
+from runtime.recognizer import open_recognizer
 from speech.corpora import Corpus, open_corpus
 from speech.scoring import Score, score
 
@@ -46,6 +50,9 @@ def build(
     """Write a bundle for each of the cells, which come with their fingerprints."""
     workshop = _Workshop(model, recipe, corpus, device, report, _calibration(wanted, recipe))
     for cell, mark in wanted.items():
+        if cell.precision != "fp32":
+            say(workshop.rounded(cell, mark))
+            continue
         with _work(Path(recipe.output), cell, mark) as work:
             checkpoint, pruned = workshop.pruned(cell, work)
             heard = workshop.heard(cell, checkpoint)
@@ -55,7 +62,8 @@ def build(
 
 
 def _calibration(wanted: Mapping[Cell, str], recipe: Recipe) -> Corpus | None:
-    if not any(cell.method in METHODS and METHODS[cell.method].listens for cell in wanted):
+    to_prune = [METHODS.get(cell.method) for cell in wanted if cell.precision == "fp32"]
+    if not any(method and method.listens for method in to_prune):
         return None
     clips = recipe.corpus.calibration_clips
     return open_corpus(recipe.corpus.calibrate, limit=clips, seed=recipe.seed)
@@ -99,6 +107,8 @@ class _Workshop:
             fine_tuning=recipe.prune.fine_tuning.plan(recipe.seed),
         )
         self._dense = open_checkpoint(model)
+        for precision in recipe.export.precisions:
+            graph_precisions(self._dense.family, precision)  # refuses those that it cannot be in
         self._dense.model.to(device)
         self._statistics: Statistics | None = None
         if calibration is not None:
@@ -133,8 +143,36 @@ class _Workshop:
             language=language,
             progress=lambda done: self._report(f"{cell.name}: listening", done, len(clips)),
         )
+        return self._scored(heard)
+
+    def rounded(self, cell: Cell, mark: str) -> str:
+        """A bundle of the cell's precision from the fp32 one, and what to say of it."""
+        output, export = Path(self._recipe.output), self._recipe.export
+        bundle = write_variant(
+            Bundle.open(output / cell.in_fp32.name),
+            output / cell.name,
+            cast(Precision, cell.precision),
+            name=cell.name,
+            target=export.target,
+            packed=export.packed,
+            listen=lambda bundle: self._heard_from(bundle, cell),
+            most_lost=export.most_lost,
+            provenance={"fingerprint": mark, "recipe": self._recipe.model_dump()},
+        )
+        assert bundle.manifest.score is not None
+        return f"{cell.name}: WER {100 * bundle.manifest.score['wer']:.1f} %"
+
+    def _heard_from(self, bundle: Bundle, cell: Cell) -> Score:
+        """By onnxruntime, as on the device."""
+        recognizer, heard = open_recognizer(bundle), []
+        for done, clip in enumerate(self._corpus.clips, start=1):
+            heard.append(recognizer.transcribe(clip.samples()).text)
+            self._report(f"{cell.name}: listening", done, len(self._corpus.clips))
+        return self._scored(heard)
+
+    def _scored(self, heard: Sequence[str]) -> Score:
         normalizer = self._recipe.corpus.normalizer or self._corpus.normalizer
-        return score([clip.text for clip in clips], heard, normalizer=normalizer)
+        return score([clip.text for clip in self._corpus.clips], heard, normalizer=normalizer)
 
     def export(
         self, cell: Cell, mark: str, checkpoint: Checkpoint, pruned: Pruned, heard: Score

@@ -21,6 +21,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.run",
         "Everything a recipe asks for: prune, score, export, measure.",
     ),
+    "pack": ("pipeline.commands.pack", "A bundle as one file, to copy or to keep."),
+    "unpack": ("pipeline.commands.unpack", "The bundle that is in such a file."),
+    "inspect": (
+        "pipeline.commands.inspect",
+        "What is in a bundle, where it comes from, what a device needs of it.",
+    ),
+    "verify": (
+        "pipeline.commands.verify",
+        "Whether a bundle is whole, works, and says what its checkpoint says.",
+    ),
     "results": ("pipeline.commands.results", "The table of what a run measured."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
     "profiles": (

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from speech.assets import bundled_model
 from speech.corpora import Corpus
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 2
+FORMAT = 3
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"
@@ -24,19 +24,25 @@ _LIBRARIES = ("secateur", "torch", "transformers", "onnx", "onnxruntime")
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant: a model, a method, a sparsity."""
+    """One variant: a model, a method, a sparsity, a precision."""
 
     model: str
     method: str
     sparsity: float
+    precision: str = "fp32"
 
     @property
     def name(self) -> str:
-        """The bundle's folder: demo-whisper-mp_global-50, demo-whisper-dense or -dense_finetune."""
-        model = Path(self.model).name
-        if self.sparsity == 0:
-            return f"{model}-{self.method}"
-        return f"{model}-{self.method}-{100 * self.sparsity:g}"
+        """The bundle's folder: demo-whisper-mp_global-50, demo-whisper-dense-int8."""
+        parts = [Path(self.model).name, self.method]
+        parts += [f"{100 * self.sparsity:g}"] if self.sparsity else []
+        parts += [self.precision] if self.precision != "fp32" else []
+        return "-".join(parts)
+
+    @property
+    def in_fp32(self) -> "Cell":
+        """The one that this one is made from."""
+        return replace(self, precision="fp32")
 
 
 def cells(recipe: Recipe) -> list[Cell]:
@@ -48,12 +54,13 @@ def cells(recipe: Recipe) -> list[Cell]:
     sparsities = recipe.prune.sparsities
     learns = any(METHODS[method].fine_tunes for method in cutting) and any(sparsities)
     has_control = learns or CONTROL in recipe.prune.methods
+    others = [name for name in recipe.export.precisions if name != "fp32"]
     wanted: dict[str, Cell] = {}
     for model in recipe.models:
         mine = [Cell(model, "dense", 0)] if 0 in sparsities else []
         mine += [Cell(model, CONTROL, 0)] if has_control else []
         mine += [Cell(model, method, s) for s in sparsities if s for method in cutting]
-        for cell in mine:
+        for cell in (replace(cell, precision=p) for cell in mine for p in ("fp32", *others)):
             wanted.setdefault(cell.name, cell)
     return list(wanted.values())
 
@@ -69,6 +76,9 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
         "normalizer": recipe.corpus.normalizer or corpus.normalizer,
         "versions": versions(),
     }
+    if cell.precision != "fp32":
+        how = recipe.export
+        decisive["precision"] = [cell.precision, how.target, how.packed, how.most_lost]
     method = METHODS.get(cell.method)
     if method and method.listens:
         decisive["calibration"] = [recipe.corpus.calibrate, recipe.corpus.calibration_clips]

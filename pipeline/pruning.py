@@ -17,7 +17,7 @@ from prune.options import Options
 from prune.schedule import prune
 from prune.structure.size import size, sparsity_since
 from prune.structure.vocabulary import trim_vocabulary
-from prune.whole_folder import (
+from runtime.whole_folder import (
     full_disk_is_bad_input,
     refuse_taken,
     refuse_unwritable,

@@ -3,13 +3,14 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from prune.methods import check_method
 from prune.training_plan import FineTuning
+from runtime.bundle import PRECISIONS
 from speech.errors import BadInput
 
 Sparsity = Annotated[float, Field(ge=0, le=1)]
@@ -77,6 +78,32 @@ class PruneSection(Section):
         return names
 
 
+class ExportSection(Section):
+    """In what the weights are held. fp32 is always there: the others are made from it."""
+
+    precisions: list[str] = ["fp32"]
+    #: The processor that int8 graphs are for.
+    target: Literal["arm64", "x86-64"] = "arm64"
+    #: Whether zeros are left out of the files of all but fp32, which holds its weights plainly.
+    packed: bool = True
+    #: By how much the word error rate may exceed that of fp32, as a share of the words.
+    most_lost: float | None = Field(None, ge=0)
+
+    @field_validator("precisions")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in PRECISIONS:
+                raise ValueError(f"{name!r} is no precision: choose from {', '.join(PRECISIONS)}")
+        return names
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if "fp16" in self.precisions and not self.packed:
+            raise ValueError("fp16 is a way of packing weights: leave packed on")
+        return self
+
+
 class MeasureSection(Section):
     clips: int = Field(8, ge=1)
     samples: int = Field(10, ge=1)
@@ -90,6 +117,7 @@ class Recipe(Section):
     seed: int = Field(0, ge=0)
     corpus: CorpusSection = CorpusSection()
     prune: PruneSection
+    export: ExportSection = ExportSection()
     measure: MeasureSection = MeasureSection()
 
 

@@ -26,7 +26,7 @@ from prune.option_use import check_use, settled_sparsity
 from prune.options import Options
 from prune.schedule import Pruned, prune
 from prune.structure.vocabulary import trim_vocabulary
-from prune.whole_folder import full_disk_is_bad_input, written_whole
+from runtime.whole_folder import full_disk_is_bad_input, written_whole
 from speech.corpora import open_corpus
 from speech.errors import BadInput
 

@@ -7,6 +7,7 @@ that knows the checkpoint. Nothing in a bundle is executed or unpickled.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -15,13 +16,17 @@ from typing import Any, Literal, Self, cast
 from runtime.json_fields import JsonFields
 from speech.errors import BadInput
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "bundle.json"
 
 #: The folder of the PyTorch checkpoint, which a device may leave behind.
 HOST_ONLY = "pytorch"
 
 Family = Literal["whisper", "ctc"]
+
+#: What the weights of products are held in: fp16 only in the file, the others also in memory;
+#: mixed is an int8 encoder with an int4 decoder.
+PRECISIONS = ("fp32", "fp16", "int8", "int4", "mixed")
 
 #: The graphs that each family needs.
 ROLES: dict[str, frozenset[str]] = {
@@ -94,8 +99,12 @@ class Manifest:
     features: Mapping[str, Any]
     #: `WhisperRules` or `CtcRules` as JSON.
     decoding: Mapping[str, Any]
+    #: One of `PRECISIONS`.
+    precision: str
     #: What each ONNX file is for, and its path.
     graphs: Mapping[str, str]
+    #: The packed files of those graphs that were written without their weights.
+    weights: Mapping[str, str]
     tokenizer: str
     files: tuple[BundleFile, ...]
 
@@ -124,7 +133,9 @@ class Manifest:
                 provenance=fields.mapping("provenance"),
                 features=fields.mapping("features"),
                 decoding=fields.mapping("decoding"),
+                precision=fields.text("precision"),
                 graphs=fields.texts("graphs"),
+                weights=fields.texts("weights"),
                 tokenizer=fields.text("tokenizer"),
                 files=tuple(
                     BundleFile.from_json(file, f"{where}, file {i}")
@@ -136,12 +147,17 @@ class Manifest:
 
     def _check_paths(self, fields: JsonFields) -> None:
         listed = [file.path for file in self.files]
-        for path in listed:
-            if listed.count(path) > 1:
+        for path, times in Counter(listed).items():
+            if times > 1:
                 raise fields.wrong("files", f"lists {path} twice")
         if missing := sorted(ROLES[self.family] - self.graphs.keys()):
             raise fields.wrong("graphs", f"has no {missing[0]!r}")
-        for path in (*self.graphs.values(), self.tokenizer):
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise fields.wrong("precision", f"is {self.precision!r}, none of {known}")
+        if strays := sorted(self.weights.keys() - self.graphs.keys()):
+            raise fields.wrong("weights", f"has {strays[0]!r}, which is no graph of this bundle")
+        for path in (*self.graphs.values(), *self.weights.values(), self.tokenizer):
             if path not in listed:
                 raise fields.wrong("files", f"does not list {path}")
 
@@ -171,6 +187,11 @@ class Bundle:
     def graph(self, role: str) -> Path:
         return self.folder / self.manifest.graphs[role]
 
+    def weights(self, role: str) -> Path | None:
+        """The packed weights of a graph; None if it holds them itself."""
+        path = self.manifest.weights.get(role)
+        return self.folder / path if path else None
+
     @property
     def tokenizer(self) -> Path:
         return self.folder / self.manifest.tokenizer
@@ -195,11 +216,15 @@ class Bundle:
     def _check_file(self, file: BundleFile) -> None:
         path = self.folder / file.path
         places = [path, *path.parents][: len(PurePosixPath(file.path).parts)]
-        if any(place.is_symlink() for place in places):
-            raise self._wrong(file, "is reached through a symbolic link")
-        if not path.is_file():
-            raise self._wrong(file, "is missing")
-        if (size := path.stat().st_size) != file.size:
+        try:
+            if any(place.is_symlink() for place in places):
+                raise self._wrong(file, "is reached through a symbolic link")
+            if not path.is_file():
+                raise self._wrong(file, "is missing")
+            size = path.stat().st_size
+        except OSError as error:
+            raise self._wrong(file, f"cannot be looked at ({error.strerror})") from error
+        if size != file.size:
             raise self._wrong(file, f"has {size} bytes instead of {file.size}")
 
     def _wrong(self, file: BundleFile, what: str) -> BadInput:
@@ -230,7 +255,7 @@ def _stays_inside(path: str) -> bool:
     """Whether a path is relative, plain and with forward slashes, on every system alike."""
     parts = path.split("/")
     plain = all(part not in ("", ".", "..") for part in parts)
-    return plain and path != MANIFEST and not set(path) & set("\\:\0")
+    return plain and path != MANIFEST and path.isprintable() and not set(path) & set("\\:")
 
 
 def _is_host_only(path: str) -> bool:

@@ -64,7 +64,7 @@ class CtcRecognizer:
         self.rules = CtcRules.from_json(manifest.decoding, f"{bundle.folder}, 'decoding'")
         self._normalise = manifest.features.get("do_normalize", True) is True
         self._symbols = _read_symbols(bundle)
-        self._session = open_session(bundle.graph("model"), threads)
+        self._session = open_session(bundle.graph("model"), threads, bundle.weights("model"))
 
     def transcribe(self, samples: Floats) -> Transcript:
         """Text of mono samples at the model's rate, heard in one piece however long they are."""

@@ -1,6 +1,5 @@
 """Reading a JSON object key by key: what is missing, mistyped or unknown becomes one sentence."""
 
-import math
 from typing import Any, Self
 
 from speech.errors import BadInput
@@ -72,10 +71,10 @@ class JsonFields:
 
     def share(self, key: str) -> float:
         """A fraction of one."""
-        value = float(self._get(key, "a number"))
-        if not (math.isfinite(value) and 0 <= value <= 1):
+        value = self._get(key, "a number")
+        if not 0 <= value <= 1:  # before any conversion: JSON's whole numbers have no limit
             raise self.wrong(key, f"is {value}, not between 0 and 1")
-        return value
+        return float(value)
 
     def flag(self, key: str) -> bool:
         return bool(self._get(key, "true or false"))

@@ -76,8 +76,10 @@ class WhisperRecognizer:
         self.rules = WhisperRules.from_json(manifest.decoding, where)
         self.features = LogMel.from_config(dict(manifest.features))
         self._tokenizer = _open_tokenizer(bundle)
-        self._encoder = open_session(bundle.graph("encoder"), threads)
-        self._decoder = open_session(bundle.graph("decoder"), threads)
+        self._encoder, self._decoder = (
+            open_session(bundle.graph(role), threads, bundle.weights(role))
+            for role in ("encoder", "decoder")
+        )
         self._emitted = [output.name for output in self._encoder.get_outputs()]
         self._returned = [output.name for output in self._decoder.get_outputs()]
         self._empty = {

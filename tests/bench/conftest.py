@@ -69,7 +69,9 @@ def write_tiny_bundle(folder: Path, name: str) -> Path:
         provenance={},
         features={"do_normalize": True},
         decoding=CtcRules(0, "|", "?", False, False, 400).to_json(),
+        precision="fp32",
         graphs={"model": "model.onnx"},
+        weights={},
         tokenizer="vocab.json",
         files=tuple(BundleFile.of(folder, path) for path in paths),
     )

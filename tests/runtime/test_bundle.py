@@ -31,7 +31,9 @@ def folder(tmp_path: Path) -> Path:
         provenance={"seed": 3, "versions": {"torch": "2.13.0"}},
         features={"do_normalize": True},
         decoding={"blank": 0},
+        precision="fp32",
         graphs={"model": FILES[0]},
+        weights={},
         tokenizer=FILES[1],
         files=tuple(BundleFile.of(folder, path) for path in FILES),
     )
@@ -148,8 +150,8 @@ def test_a_graph_that_the_family_needs(folder: Path) -> None:
 
 
 def test_another_schema(folder: Path) -> None:
-    change(folder, lambda manifest: manifest.update(schema=2, surprise=True))
-    assert "schema 2" in (sentence := complaint(folder)) and "reads schema 1" in sentence
+    change(folder, lambda manifest: manifest.update(schema=3, surprise=True))
+    assert "schema 3" in (sentence := complaint(folder)) and "reads schema 2" in sentence
 
 
 @pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Manifest)])
@@ -169,6 +171,9 @@ def test_a_missing_key(folder: Path, key: str) -> None:
         ("score", [], "list, not an object"),
         ("provenance", None, "NoneType, not an object"),
         ("graphs", {"model": 1}, "int, not text"),
+        ("precision", "int3", "'int3', none of fp32, fp16"),
+        ("weights", {"encoder": FILES[0]}, "'encoder', which is no graph"),
+        ("weights", {"model": "onnx/other"}, "does not list onnx/other"),
         ("files", {}, "dict, not a list"),
         ("files", ["x"], "not a JSON object"),
         ("surprise", 1, "not known"),

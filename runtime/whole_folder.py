@@ -1,4 +1,4 @@
-"""A folder that is there as a whole or not at all, and a full disk said in one sentence."""
+"""A folder or file that is there as a whole or not at all, and a full disk in one sentence."""
 
 import errno
 import os
@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from speech.errors import BadInput
 
@@ -64,8 +65,47 @@ def written_whole(folder: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def whole_file(file: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
+    """An empty file beside, to write into; it takes its place at the end or vanishes.
+
+    With `replace` a plain file that stands there gives way to it, at the end.
+    """
+    file = file.absolute()
+    beside = file.with_name(f".{file.name}.part")
+    with _unwritable_is_bad_input(file):
+        _refuse_taken_place(file, replace)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            beside.unlink(missing_ok=True)
+            with beside.open("xb") as out:
+                yield out
+            _flush_to_disk(beside)
+            beside.replace(file)
+            _flush_to_disk(file.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _refuse_taken_place(file: Path, replace: bool) -> None:
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise BadInput(f"{file} is no plain file: choose another one.")
+    if file.exists() and not replace:
+        raise BadInput(f"{file} exists: choose another one, or say that it may be replaced.")
+    refuse_unwritable(file, into=file.parent)
+
+
+@contextmanager
+def _unwritable_is_bad_input(file: Path) -> Iterator[None]:
+    try:
+        with full_disk_is_bad_input(str(file)):
+            yield
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
 def full_disk_is_bad_input(what: str) -> Iterator[None]:
-    """`what` was not written: told instead of whatever torch or safetensors makes of it."""
+    """`what` was not written: told instead of whatever a library makes of it."""
     try:
         yield
     except Exception as error:

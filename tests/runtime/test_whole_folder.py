@@ -1,10 +1,11 @@
-"""A folder is there as a whole or not at all, and what stood there is never lost to a failure."""
+"""A folder or file is there as a whole or not at all, and a failure loses none that was there."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
-from prune.whole_folder import written_whole
+from runtime.whole_folder import whole_file, written_whole
 from speech.errors import BadInput
 
 
@@ -40,3 +41,32 @@ def test_what_a_power_cut_left_between_two_renames_comes_back(folder: Path) -> N
         raise RuntimeError
     assert (folder / "weights").read_text() == "first"
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_file_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "file"
+    with whole_file(file) as out:
+        out.write(b"first")
+        assert not file.exists()
+    assert file.read_bytes() == b"first"
+    with pytest.raises(BadInput, match="exists"), whole_file(file):
+        pass
+    with whole_file(file, replace=True) as out:
+        out.write(b"second")
+        assert file.read_bytes() == b"first"
+    assert file.read_bytes() == b"second"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_an_error_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"first")
+    (tmp_path / ".file.part").symlink_to(file)
+    with pytest.raises(RuntimeError), whole_file(file, replace=True) as out:
+        out.write(b"second")
+        raise RuntimeError
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(BadInput, match="disk is full"), whole_file(file, replace=True):
+        raise full
+    assert file.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [file]

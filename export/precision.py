@@ -1,0 +1,96 @@
+"""The graphs of a bundle in other precisions: which graph gets which, and how one is written.
+
+Only the weights of products are rounded, and with them Whisper's tied embedding. Biases, norms,
+convolutions and positions are few and stay fp32. Zeros stay zeros in every precision.
+
+onnxruntime's own quantisers are not used: they keep an fp32 copy of the tied embedding for the
+input, write files beside the graph, and set up the whole program's logging when imported.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx_ir as ir
+
+from export.int4 import Int4Weight
+from export.int8 import Int8Weight
+from export.weight_uses import CONTRIB, Rounded, product_weights, replace_weight
+from runtime.bundle import Family
+from speech.errors import BadInput
+
+Precision = Literal["fp32", "fp16", "int8", "int4", "mixed"]
+GraphPrecision = Literal["fp32", "int8", "int4"]
+Target = Literal["arm64", "x86-64"]
+
+#: What each graph of a bundle is written in, by its role. fp16 is a way to store fp32 graphs.
+#: A decoder is given one token at a time and waits for its weights, so 4 bits make it faster; an
+#: encoder or a CTC model is given all frames at once, and 4 bits make its file smaller alone.
+PRECISIONS: dict[Family, dict[Precision, dict[str, GraphPrecision]]] = {
+    "whisper": {
+        "fp32": {"encoder": "fp32", "decoder": "fp32"},
+        "fp16": {"encoder": "fp32", "decoder": "fp32"},
+        "int8": {"encoder": "int8", "decoder": "int8"},
+        "int4": {"encoder": "fp32", "decoder": "int4"},
+        "mixed": {"encoder": "int8", "decoder": "int4"},
+    },
+    "ctc": {
+        "fp32": {"model": "fp32"},
+        "fp16": {"model": "fp32"},
+        "int8": {"model": "int8"},
+        "int4": {"model": "int4"},
+    },
+}
+
+
+def graph_precisions(family: Family, precision: str) -> Mapping[str, GraphPrecision]:
+    """What each graph of a bundle in `precision` is written in, by its role."""
+    known = PRECISIONS[family]
+    for name, graphs in known.items():
+        if name == precision:
+            return graphs
+    why = f"{precision!r} is no precision"
+    if precision == "mixed":
+        why = "'mixed' is for an encoder and a decoder, and a CTC model is one graph"
+    raise BadInput(f"{why}: choose {', '.join(known)}.")
+
+
+def write_precision(
+    graph: Path, out: Path, precision: Literal["int8", "int4"], *, target: Target
+) -> None:
+    """Write an exported fp32 graph again with its weights rounded.
+
+    `target` is the processor that will run it. An int8 graph has signed weights for arm64 and
+    unsigned ones for x86-64, whose products of unsigned with signed bytes overflow where it lacks
+    VNNI. Both mean the same weights; an int4 graph is the same for either.
+    """
+    model = ir.load(graph)
+    _refuse_broken_weights(model.graph, graph)
+    weights = product_weights(model.graph)
+    if not weights:
+        raise BadInput(f"{graph} has no fp32 weights to round: give the graph as it was exported.")
+    model.opset_imports[CONTRIB] = 1
+    for weight in weights:
+        rounded = _round(weight, model.graph, precision, target)
+        replace_weight(model.graph, weight, rounded)
+    ir.save(model, out)
+
+
+def _round(weight: ir.Value, graph: ir.Graph, precision: str, target: Target) -> Rounded:
+    assert weight.name is not None and weight.const_value is not None
+    values = weight.const_value.numpy()
+    if precision == "int4":
+        return Int4Weight.of(values, weight.name, graph)
+    return Int8Weight.of(values, weight.name, graph, signed=target == "arm64")
+
+
+def _refuse_broken_weights(graph: ir.Graph, path: Path) -> None:
+    for name, weight in graph.initializers.items():
+        if weight.dtype != ir.DataType.FLOAT or weight.const_value is None:
+            continue
+        if not np.isfinite(weight.const_value.numpy()).all():
+            raise BadInput(
+                f"{path} has NaN or infinite weights in {name}: it cannot be rounded; "
+                "export a sound checkpoint."
+            )

@@ -1,0 +1,69 @@
+"""`secateur inspect`: what is in a bundle."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.progress import bars
+from runtime.archive import Contents, contents
+from runtime.bundle import Bundle
+from speech.errors import BadInput
+
+
+@click.command("inspect", epilog="Example: secateur inspect bundles/demo/demo-sew-dense --json")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(bundle: Path, as_json: bool) -> None:
+    """What BUNDLE, a folder or a .secateur file, is, where it comes from, and what a device needs.
+
+    An archive is read to its end and every hash in it checked; of a folder only the sizes are.
+    """
+    if not as_json and find_spec("rich") is None:
+        raise BadInput("The table needs rich, which is not installed here: add --json.")
+    with bars() as report:
+        found = contents(bundle, report=report)
+    record = _record(bundle, found)
+    if as_json:
+        click.echo(json.dumps(record))
+        return
+    from pipeline.commands.inspect_table import show
+
+    show(record)
+
+
+def _record(path: Path, found: Contents) -> dict[str, Any]:
+    manifest, here = found.manifest, set(found.files)
+    needed = set(Bundle(path, manifest).device_files)
+    sparsity = manifest.sparsity
+    return {
+        "bundle": str(path),
+        "name": manifest.name,
+        "family": manifest.family,
+        "architecture": manifest.architecture,
+        "precision": manifest.precision,
+        "method": manifest.method,
+        "sparsity": {
+            "requested": sparsity.requested,
+            "achieved": sparsity.achieved,
+            "model": sparsity.model,
+        },
+        "score": manifest.score,
+        "provenance": manifest.provenance,
+        "files": [
+            {
+                "path": file.path,
+                "size": file.size,
+                "sha256": file.sha256,
+                "for_device": file in needed,
+                "here": file in here,
+            }
+            for file in manifest.files
+        ],
+        "bytes": sum(file.size for file in here),
+        "device_bytes": sum(file.size for file in needed),
+        "archive_bytes": path.stat().st_size if path.is_file() else None,
+        "sha256": found.sha256,
+    }
