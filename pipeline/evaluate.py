@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.archive import opened
+from runtime.archive_reader import SUFFIX
+from runtime.bundle import MANIFEST, Bundle
 from speech.audio import RATE, Floats
 from speech.corpora import Corpus
 from speech.errors import BadInput
@@ -57,15 +60,30 @@ def evaluate(
     progress: Progress | None = None,
 ) -> Evaluation:
     """A bundle is heard by onnxruntime alone, as on the device; anything else by PyTorch."""
-    if (Path(model) / "bundle.json").is_file():
-        if language:
-            raise BadInput(
-                f"{model} is a bundle, and its language was fixed when it was exported: "
-                "leave out --language."
-            )
-        listener = _bundle(Path(model), threads)
-    else:
+    if not _is_bundle(Path(model)):
         listener = _checkpoint(model, revision, language, device)
+        return _heard(model, listener, corpus, normalizer, progress)
+    if language:
+        raise BadInput(
+            f"{model} is a bundle, and its language was fixed when it was exported: "
+            "leave out --language."
+        )
+    with opened(Path(model)) as bundle:
+        return _heard(model, _bundle(bundle, threads), corpus, normalizer, progress)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether it is a bundle's folder or its archive."""
+    return path.suffix == SUFFIX or (path / MANIFEST).is_file()
+
+
+def _heard(
+    model: str,
+    listener: _Listener,
+    corpus: Corpus,
+    normalizer: str | None,
+    progress: Progress | None,
+) -> Evaluation:
     window, long = listener.window_seconds, 0
 
     def clips() -> Iterator[Floats]:
@@ -81,11 +99,9 @@ def evaluate(
     return Evaluation(model, listener.kind, corpus.name, result, tuple(heard), window, long)
 
 
-def _bundle(folder: Path, threads: int) -> _Listener:
-    from runtime.bundle import Bundle
+def _bundle(bundle: Bundle, threads: int) -> _Listener:
     from runtime.recognizer import open_recognizer
 
-    bundle = Bundle.open(folder, on_device=True)
     recognizer = open_recognizer(bundle, threads=threads)
 
     def hear(clips: Iterable[Floats], progress: Progress | None) -> list[str]:

@@ -14,7 +14,7 @@ _USES: dict[str, tuple[str, Callable[[Method], bool]]] = {
     "shares": ("have a component profile", lambda m: m.allocation == "profile"),
     "heads": ("cut out whole heads", lambda m: m.structure == "heads and neurons"),
     "ffn": ("cut out whole neurons", lambda m: m.structure == "heads and neurons"),
-    "blocks": ("cut out whole heads", lambda m: m.structure == "heads and neurons"),
+    "blocks": ("cut out whole blocks", lambda m: m.structure == "heads and neurons"),
     "owl_m": ("spare layers with outliers", lambda m: m.allocation == "owl"),
     "owl_lambda": ("spare layers with outliers", lambda m: m.allocation == "owl"),
     "alpha": ("spare layers of large curvature", lambda m: m.allocation == "trace"),

@@ -55,6 +55,11 @@ class Options:
                 "or 0 for the closed form."
             )
 
+    @property
+    def by_share(self) -> bool:
+        """Whether shares of blocks, heads or neurons say what goes."""
+        return any(share is not None for share in (self.blocks, self.heads, self.ffn))
+
 
 def parsed_pattern(text: str) -> tuple[int, int]:
     """`2:4` as two numbers."""

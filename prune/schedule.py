@@ -66,9 +66,12 @@ def prune(
         raise BadInput(f"sparsity {sparsity} is not between 0 and 1.")
     if chosen.schedule == "learn" and sparsity:
         raise BadInput(f"{method} cuts nothing: give it sparsity 0.")
-    shares = (options.heads, options.ffn, options.blocks)
-    cuts_nothing = sparsity == 0 and all(share is None for share in shares)
-    if cuts_nothing and chosen.schedule != "learn":
+    if sparsity and (options.heads, options.ffn) != (None, None):
+        raise BadInput(
+            f"sparsity {sparsity} is one wish too many where shares of heads or neurons say what "
+            "goes: give it as 0."
+        )
+    if sparsity == 0 and not options.by_share and chosen.schedule != "learn":
         dense = size(checkpoint.model, tied=options.tied)
         return Pruned(sparsity_since(dense, checkpoint.model, sparsity))
     all_goes = sparsity == 1 and chosen.structure != "heads and neurons"
@@ -151,11 +154,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         self._dense: Size = size(self.checkpoint.model, tied=self.options.tied)
-        shares = (self.options.heads, self.options.ffn)
-        #: Instead of a sparsity, shares of blocks, heads and neurons say what goes.
-        self._by_share = any(share is not None for share in shares) or (
-            self.options.blocks is not None and self.sparsity == 0
-        )
+        #: Whether nothing but shares says what goes; blocks may be dropped before a sparsity.
+        self._by_share = self.options.by_share and self.sparsity == 0
         #: The old names of blocks by their new ones, if some were dropped.
         self._origins: dict[str, str] = {}
         distils = self.method.fine_tunes and self.options.fine_tuning.distils

@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """Word error rate of MODEL with its 95 % bootstrap interval.
 
-    MODEL is a checkpoint folder, a hub name, or a bundle (heard by onnxruntime, as on the device).
+    MODEL is a checkpoint folder, a hub name, or a bundle, also a .secateur file of one (heard by
+    onnxruntime, as on the device).
     """
     from pipeline.evaluate import evaluate
 

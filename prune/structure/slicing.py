@@ -1,36 +1,15 @@
 """Making a model smaller in place: rows and columns that are gone, not zero."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from prune.families.groups import Group, Heads, groups, set_head_count
+from prune.families.groups import Group, Heads, set_head_count
 from prune.reconstruct import Damped
 from prune.structure.saliency import columns_of, compensate
-from prune.structure.shapes import record_shapes
 from speech.errors import BadInput
-
-
-@torch.no_grad()
-def apply(
-    model: Any,
-    kept: Mapping[str, Sequence[int]],
-    hessians: Mapping[str, Damped] | None = None,
-) -> None:
-    """Cut every group down to what is `kept` of it, and write the new shapes into the config.
-
-    With `hessians` of the output layers' inputs, by layer, what stays makes up for what goes; a
-    layer without one is only sliced.
-    """
-    known = groups(model)
-    for name, indices in kept.items():
-        if name not in known:
-            raise BadInput(f"{name} is no group of heads or neurons of this model.")
-        group = known[name]
-        cut(model, group, indices, (hessians or {}).get(group.output))
-    record_shapes(model)
 
 
 @torch.no_grad()

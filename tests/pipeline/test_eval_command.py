@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from runtime.archive import pack
+from tests.export.exported import sew
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
 from tests.pipeline.hub_stand_in import hub_stand_in
@@ -102,3 +104,17 @@ def test_a_mistyped_subcommand_gets_the_nearest() -> None:
     done = fresh_secateur("evel", "demo-whisper")
     assert done.returncode == 2
     assert "eval" in done.stderr.splitlines()[-1]
+
+
+def test_an_archive_is_heard_as_its_folder_is(corpus: Path, tmp_path: Path) -> None:
+    folder, archive = sew()[1].folder, tmp_path / "sew.secateur"
+    pack(folder, archive)
+    heard = [
+        json.loads(done.stdout)
+        for model in (folder, archive)
+        if not (done := secateur("eval", str(model), "--corpus", str(corpus), "--json")).returncode
+    ]
+    assert [record.pop("model") for record in heard] == [str(folder), str(archive)]
+    assert heard[0] == heard[1]
+    archive.write_bytes(archive.read_bytes()[:-9])
+    assert_one_sentence(secateur("eval", str(archive), "--corpus", str(corpus)), "sew.secateur")

@@ -14,8 +14,8 @@ from prune.structure.budget import plan
 from prune.structure.layers import drop_layers
 from prune.structure.saliency import Removal
 from prune.structure.size import size, sparsity_since
-from prune.structure.slicing import apply
 from speech.errors import BadInput
+from tests.prune.slicing import cut_all
 
 #: Weights of the smallest thing to cut, a neuron of the tiny models, against all of them: the
 #: finest a target can be hit there. A real model's is below 0.1 points.
@@ -43,7 +43,7 @@ def test_a_sparsity_is_hit_within_half_a_neuron(
     dense = size(model)
     if tiny_checkpoint.family == "ctc":
         target *= 0.7  # the convolutions stay
-    apply(model, plan(model, removals(model, seed), sparsity=target))
+    cut_all(model, plan(model, removals(model, seed), sparsity=target))
     achieved = sparsity_since(dense, model, target).achieved
     assert abs(achieved - target) <= 0.51 * NEURON / dense.prunable
     assert min(group.count for group in groups(model).values()) >= 1
@@ -54,7 +54,7 @@ def test_layers_that_are_gone_count_towards_the_target(tiny_whisper: Checkpoint)
     dense = size(model)
     origins = drop_layers(model, ["model.encoder.layers.1"])
     found = removals(model)
-    apply(model, plan(model, found, sparsity=0.5, dense_weights=dense.prunable))
+    cut_all(model, plan(model, found, sparsity=0.5, dense_weights=dense.prunable))
     achieved = sparsity_since(dense, model, 0.5, origins).achieved
     assert achieved == pytest.approx(0.5, abs=0.51 * NEURON / dense.prunable)
 

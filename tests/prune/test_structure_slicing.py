@@ -17,9 +17,9 @@ from prune.reconstruct import damped
 from prune.structure.layers import drop_layers
 from prune.structure.saliency import columns_of, compensate
 from prune.structure.size import size, sparsity_since
-from prune.structure.slicing import apply
 from speech.errors import BadInput
 from tests.export.exported import bundle_of, noise
+from tests.prune.slicing import cut_all
 
 
 def heads_of(model: Any) -> list[Heads]:
@@ -92,7 +92,7 @@ def assert_sliced_says_what_masked_says(model: Any) -> None:
     kept, hessians = some_of(model), random_hessians(model)
     expected = answer(masked(model, kept, hessians))
     before = answer(model)
-    apply(model, kept, hessians)
+    cut_all(model, kept, hessians)
     for name, group in groups(model).items():
         assert group.count == len(kept[name]), name
     found = answer(model)
@@ -125,14 +125,14 @@ def test_generate_works_with_uneven_layers(tiny_whisper: Checkpoint) -> None:
     stand_in = copy.copy(tiny_whisper)
     stand_in.model = masked(model, kept, hessians)
     expected = transcribe(stand_in, clips)
-    apply(model, kept, hessians)
+    cut_all(model, kept, hessians)
     assert transcribe(tiny_whisper, clips) == expected
     assert any(expected)
 
 
 def test_a_cut_model_opens_as_it_was_saved(tiny_variant: Checkpoint, tmp_path: Path) -> None:
     model = tiny_variant.model
-    apply(model, some_of(model), random_hessians(model))
+    cut_all(model, some_of(model), random_hessians(model))
     tiny_variant.save(tmp_path / "cut")
     opened = open_checkpoint(str(tmp_path / "cut"))
     assert type(opened.model) is type(model)
@@ -146,7 +146,7 @@ def test_a_cut_model_opens_as_it_was_saved(tiny_variant: Checkpoint, tmp_path: P
 
 
 def test_a_tied_embedding_is_tied_again(tiny_whisper: Checkpoint, tmp_path: Path) -> None:
-    apply(tiny_whisper.model, some_of(tiny_whisper.model))
+    cut_all(tiny_whisper.model, some_of(tiny_whisper.model))
     tiny_whisper.save(tmp_path)
     opened = open_checkpoint(str(tmp_path)).model
     assert opened.proj_out.weight is opened.model.decoder.embed_tokens.weight
@@ -160,7 +160,7 @@ def test_ffns_of_one_size_open_without_us(
 ) -> None:
     checkpoint = open_checkpoint(str(tiny_folders[family]))
     cut = {neurons.name: list(range(3, 20)) for neurons in neurons_of(checkpoint.model)}
-    apply(checkpoint.model, cut)
+    cut_all(checkpoint.model, cut)
     checkpoint.save(tmp_path)
     assert "secateur" not in (tmp_path / "config.json").read_text()
     opened = plain.from_pretrained(tmp_path).eval()
@@ -203,7 +203,7 @@ def test_the_last_layer_of_a_stack_stays(tiny_whisper: Checkpoint) -> None:
 def test_heads_that_time_words_keep_their_meaning(tiny_whisper: Checkpoint) -> None:
     model = tiny_whisper.model
     model.generation_config.alignment_heads = [[0, 1], [1, 0], [1, 3]]
-    apply(model, {"model.decoder.layers.1.encoder_attn": [2, 3]})
+    cut_all(model, {"model.decoder.layers.1.encoder_attn": [2, 3]})
     assert model.generation_config.alignment_heads == [[0, 1], [1, 1]]
     drop_layers(model, ["model.decoder.layers.0"])
     assert model.generation_config.alignment_heads == [[0, 1]]
@@ -213,7 +213,7 @@ def test_what_is_removed_and_what_is_zero_are_counted_together(tiny_whisper: Che
     model = tiny_whisper.model
     dense = size(model)
     drop_layers_origins = drop_layers(model, ["model.encoder.layers.0"])
-    apply(model, {"model.encoder.layers.0.fc1": list(range(16))})
+    cut_all(model, {"model.encoder.layers.0.fc1": list(range(16))})
     with torch.no_grad():
         model.model.decoder.layers[0].fc1.weight[:32] = 0
     found = sparsity_since(dense, model, 0.3, drop_layers_origins)
@@ -231,7 +231,7 @@ def test_what_is_removed_and_what_is_zero_are_counted_together(tiny_whisper: Che
 @pytest.mark.parametrize("kept", [[], [0, 4], [-1, 2], [1, 1]])
 def test_impossible_cuts_are_refused(tiny_whisper: Checkpoint, kept: list[int]) -> None:
     with pytest.raises(BadInput, match=r"encoder\.layers\.0\.self_attn cannot be cut down"):
-        apply(tiny_whisper.model, {"model.encoder.layers.0.self_attn": kept})
+        cut_all(tiny_whisper.model, {"model.encoder.layers.0.self_attn": kept})
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_impossible_cuts_are_refused(tiny_whisper: Checkpoint, kept: list[int]) 
 def test_a_tampered_configuration_gives_one_sentence(
     tiny_whisper: Checkpoint, tmp_path: Path, shapes: Any, sentence: str
 ) -> None:
-    apply(tiny_whisper.model, {"model.encoder.layers.0.fc1": list(range(8))})
+    cut_all(tiny_whisper.model, {"model.encoder.layers.0.fc1": list(range(8))})
     tiny_whisper.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["secateur_shapes"] == {"model.encoder.layers.0.fc1": 8}
@@ -264,7 +264,7 @@ def test_missing_and_foreign_weights_of_a_cut_model_are_named(
 ) -> None:
     from safetensors.torch import load_file, save_file
 
-    apply(tiny_whisper.model, {"model.encoder.layers.0.fc1": list(range(8))})
+    cut_all(tiny_whisper.model, {"model.encoder.layers.0.fc1": list(range(8))})
     tiny_whisper.save(tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     bias = weights.pop("model.encoder.layers.0.fc1.bias")
@@ -287,7 +287,7 @@ def test_a_cut_model_exports_and_its_bundle_opens(
     model = tiny_checkpoint.model
     kept = some_of(model, 2)
     kept[heads_of(model)[-1].name] = [3]  # one head alone
-    apply(model, kept)
+    cut_all(model, kept)
     if drop:
         drop_layers(model, [blocks(model, stacks(model)[-1])[0]])
     bundle = bundle_of(tiny_checkpoint, tmp_path / "bundle")  # checks parity
