@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test lint tui picture bench curves demo-models clean
+.PHONY: help prune-and-export test optimum test-optimum lint tui picture bench curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
 RESULTS ?= bundles/demo/results.jsonl
 VENV := .venv
 BIN := $(VENV)/bin
+OPTIMUM := .venv-optimum
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help: ## this list
@@ -19,6 +20,11 @@ prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE 
 
 test: $(VENV)/.dev ## all tests that can run on this machine
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+optimum: $(OPTIMUM)/.ready ## set up .venv-optimum, where optimum and its older transformers live
+
+test-optimum: $(VENV)/.host $(OPTIMUM)/.ready ## what export-optimum writes, opened by optimum's own classes
+	OMP_NUM_THREADS=1 $(OPTIMUM)/bin/python -m pytest tests/optimum
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -43,7 +49,7 @@ demo-models: $(VENV)/.host ## rebuild assets/ from nothing: speak the clips, tra
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m demo
 
 clean: ## remove the environment, builds and bundles (assets stay)
-	rm -rf $(VENV) build bundles dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OPTIMUM) build bundles dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # A stamp is written only after an install that ended well, so an interrupted one is taken up again.
 $(VENV)/.host: pyproject.toml constraints.txt
@@ -55,4 +61,12 @@ $(VENV)/.host: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.host
 	$(INSTALL) -e '.[host,tui,dev]'
+	@touch $@
+
+$(OPTIMUM)/.ready: pyproject.toml constraints-optimum.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 2; }
+	@echo "Setting up $(OPTIMUM) (once, some minutes) …"
+	$(PYTHON) -m venv $(OPTIMUM)
+	$(OPTIMUM)/bin/pip install --quiet --disable-pip-version-check -c constraints-optimum.txt \
+		-e '.[optimum]' pytest pytest-timeout
 	@touch $@

@@ -1,16 +1,17 @@
 """`make curves`: word error rate over sparsity for every named method, with intervals.
 
 Each point is one cell in docs/curves-MODEL.jsonl, written as it lands, so that a stopped run goes
-on where it was. Methods that listen are calibrated on 128 of the 200 calibration clips, drawn anew
-for each seed; those that fine-tune learn from all 200. The picture shows each family of methods
-in a panel: the mean over seeds, and the range from the lowest to the highest 95 % bound.
+on where it was; with `--steps N`, for longer or shorter fine-tuning, in curves-MODEL-N.jsonl.
+Methods that listen are calibrated on 128 of the 200 calibration clips, drawn anew for each seed;
+those that fine-tune learn from all 200. The picture shows each family of methods in a panel: the
+mean over seeds, and the range from the lowest to the highest 95 % bound.
 """
 
 import argparse
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from speech.scoring import Score, score
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2)
 CALIBRATION_CLIPS = 128
-LESSON = FineTuning(steps=300, rate=1e-3, check_every=25, patience=12)
+LESSON = FineTuning(steps=300, rate=1e-3, check_every=25)
 
 #: Which methods share a panel of the picture.
 PANELS = {
@@ -54,8 +55,10 @@ class Point:
 class Curves:
     """One model's cells, done and to do."""
 
-    def __init__(self, model: str, path: Path):
+    def __init__(self, model: str, path: Path, steps: int):
         self.model, self.path = model, path
+        # early stopping is left out: lessons of one length are what is compared
+        self._lesson = replace(LESSON, steps=steps, patience=1 + steps // LESSON.check_every)
         self.corpus: Corpus = open_corpus("demo:test")
         lines = path.read_text().splitlines() if path.exists() else []
         self.points = [Point(**json.loads(line)) for line in lines]
@@ -86,7 +89,7 @@ class Curves:
         dense = open_checkpoint(self.model)
         speech = open_corpus("demo:calibration", limit=CALIBRATION_CLIPS, seed=seed)
         lessons = open_corpus("demo:calibration")
-        options = Options(seed=seed, fine_tuning=FineTuning(**asdict(LESSON) | {"seed": seed}))
+        options = Options(seed=seed, fine_tuning=replace(self._lesson, seed=seed))
         statistics = Statistics(dense, speech, options)
         passes = METHODS[name].schedule in ("gradual", "rewind", "repeat")
         for sparsity in sparsities[-1:] if passes else sparsities:
@@ -172,13 +175,16 @@ def main() -> None:
     parser.add_argument(
         "--sparsities", type=lambda t: [float(s) for s in t.split(",")], default=SPARSITIES
     )
+    parser.add_argument("--steps", type=int, default=LESSON.steps, help="Of fine-tuning, in all.")
     args = parser.parse_args()
     if unknown := set(args.methods) - set(every):
         parser.error(f"no curve is drawn of {', '.join(sorted(unknown))}: take {', '.join(every)}")
-    curves = Curves(args.model, Path("docs") / f"curves-{args.model}.jsonl")
+    length = "" if args.steps == LESSON.steps else f"-{args.steps}"
+    place = Path("docs") / f"curves-{args.model}{length}"
+    curves = Curves(args.model, place.with_suffix(".jsonl"), args.steps)
     curves.dense()
     curves.run(args.methods, list(args.seeds), list(args.sparsities))
-    curves.draw(Path("docs") / f"curves-{args.model}.png")
+    curves.draw(place.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import numpy as np
 import torch
 
+from benchmarks.joined import SECONDS, joined
+from benchmarks.shapes import random_checkpoint
 from benchmarks.sparsegpt_loop import published_loop
-from prune import cpu_torchaudio
 from prune import solve as solving
-from prune.checkpoint import Checkpoint, open_checkpoint
+from prune.checkpoint import Checkpoint
 from prune.methods import METHODS
 from prune.oneshot import cut_once
 from prune.options import Options
@@ -26,53 +26,8 @@ from prune.reconstruct import damped, sweep
 from prune.solve import Solver
 from prune.statistics import Collector
 from prune.walk import walk
-from speech.audio import RATE
-from speech.corpora import open_corpus
 
-#: Width, layers a side and heads of the published models.
-SHAPES = {"tiny": (384, 4, 6), "small": (768, 12, 12)}
-SECONDS = 10
 SPARSITY = 0.5
-
-
-def checkpoint_of(shape: str) -> Checkpoint:
-    """The demo's tokenizer on a model of that shape, its random weights as its initialiser has."""
-    cpu_torchaudio.allow_import()
-    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
-
-    width, layers, heads = SHAPES[shape]
-    demo = open_checkpoint("demo-whisper")
-    config = WhisperConfig(
-        d_model=width,
-        encoder_layers=layers,
-        decoder_layers=layers,
-        encoder_attention_heads=heads,
-        decoder_attention_heads=heads,
-        encoder_ffn_dim=4 * width,
-        decoder_ffn_dim=4 * width,
-    )
-    torch.manual_seed(0)
-    model = WhisperForConditionalGeneration(config).eval()
-    model.generation_config = demo.model.generation_config
-    demo.processor.feature_extractor = WhisperFeatureExtractor()
-    return Checkpoint(model, demo.processor, "whisper", f"random whisper-{shape}")
-
-
-class Joined:
-    """So many clips of 10 s, each of demo clips one after another."""
-
-    def __init__(self, count: int):
-        self._clips, self._count = open_corpus("demo:calibration").clips, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, str]:
-        if index >= self._count:
-            raise IndexError(index)
-        parts = [self._clips[(4 * index + i) % len(self._clips)] for i in range(4)]
-        samples = np.concatenate([part.samples() for part in parts])[: SECONDS * RATE]
-        return samples, " ".join(part.text for part in parts[:3])
 
 
 class Clock:
@@ -104,7 +59,7 @@ def obs(checkpoint: Checkpoint, clips: int, *, quick: bool) -> Clock:
         "solve and refit", Solver.solve_quickly
     )
     with clock.on("all"):
-        cut_once(checkpoint, METHODS["obs"], SPARSITY, Joined(clips), Options(quick=quick))
+        cut_once(checkpoint, METHODS["obs"], SPARSITY, joined(clips), Options(quick=quick))
     return clock
 
 
@@ -121,7 +76,7 @@ def against_the_loop(checkpoint: Checkpoint, rounds: int) -> None:
             raise EnoughError
 
     with suppress(EnoughError):
-        walk(checkpoint, Joined(2), look)
+        walk(checkpoint, joined(2), look)
     for part in ("self_attn.q_proj", "fc1", "fc2"):
         name = next(name for name in found if name.endswith(part))
         weight = checkpoint.model.get_submodule(name).weight.detach()
@@ -144,12 +99,12 @@ def against_the_loop(checkpoint: Checkpoint, rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("shape", choices=("tiny", "base", "small"))
     parser.add_argument("--clips", type=int, default=128)
     parser.add_argument("--quick", action="store_true", help="One sweep in place of the search.")
     parser.add_argument("--rounds", type=int, default=5, help="Of the comparison with the loop.")
     args = parser.parse_args()
-    checkpoint = checkpoint_of(args.shape)
+    checkpoint = random_checkpoint(f"whisper-{args.shape}")
     weights = 4 * sum(p.numel() for p in checkpoint.model.parameters()) / 1e6
     print(f"whisper-{args.shape} shape, obs at {SPARSITY:.0%}, {args.clips} clips of {SECONDS} s, "
           f"{torch.get_num_threads()} threads")  # fmt: skip

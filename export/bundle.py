@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from export import ctc_graph, whisper_graph
 from export.decoding import ctc_rules, ctc_symbols, whisper_rules
 from export.manifest import write_json, write_manifest
+from export.packed_checkpoint import replace_weights
 from export.parity import check_parity
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
@@ -19,6 +20,9 @@ from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, Manifest, Sparsity
 from runtime.whole_folder import written_whole
 from speech.errors import BadInput
 from speech.scoring import Score
+
+#: How the checkpoint lies in the bundle, if it does.
+Pytorch = Literal["plain", "packed", "none"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +47,16 @@ def write_bundle(
     parity_clips: Sequence[NDArray[np.float32]],
     language: str | None = None,
     task: str | None = None,
+    pytorch: Pytorch = "plain",
+    zstd: int | None = None,
 ) -> Bundle:
     """Export a checkpoint into `folder`; the graphs are fp32, whatever the checkpoint is.
 
     The bundle is written beside its place and moved there once PyTorch and onnxruntime agree on
     `parity_clips`, so a half-written one never stands there. An older bundle gives way; any other
     folder with something in it is refused. `language` and `task` are for multilingual Whisper
-    (default: what the checkpoint is set to, else to transcribe English).
+    (default: what the checkpoint is set to, else to transcribe English). `zstd` is for a
+    checkpoint that is packed.
     """
     folder = folder.absolute()
     refuse_to_replace(folder)
@@ -60,7 +67,10 @@ def write_bundle(
             parts = _write_whisper(plain, place, language, task)
         else:
             parts = _write_ctc(plain, place)
-        checkpoint.save(place / HOST_ONLY)
+        if pytorch != "none":
+            checkpoint.save(place / HOST_ONLY)
+        if pytorch == "packed":
+            replace_weights(place / HOST_ONLY, zstd=zstd)
         manifest = Manifest(
             name=name,
             family=checkpoint.family,

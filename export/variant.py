@@ -34,6 +34,7 @@ def write_variant(
     name: str,
     target: Target = "arm64",
     packed: bool = True,
+    zstd: int | None = None,
     listen: Listen = lambda _: None,
     most_lost: float | None = None,
     provenance: Mapping[str, object] | None = None,
@@ -43,12 +44,13 @@ def write_variant(
     It is listened to as on its `target`: products of int8 graphs made for another processor than
     this one overflow here, and their twin with the same weights is heard instead.
 
-    `packed` keeps zeros off the disk; fp16 is a way of packing. `most_lost` is by how much the
-    word error rate may exceed the source's. The PyTorch checkpoint stays with the source.
+    `packed` keeps zeros off the disk, and `zstd` compresses what is left at that level; fp16 is a
+    way of packing. `most_lost` is by how much the word error rate may exceed the source's. The
+    PyTorch checkpoint stays with the source.
     """
     here: Target = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
     if target != here and precision in ("int8", "mixed"):
-        listen = _to_the_twin(source, precision, here, listen)
+        listen = _to_the_twin(source, precision, here, packed, listen)
     manifest = source.manifest
     if manifest.precision != "fp32" or manifest.weights:
         raise BadInput(
@@ -74,7 +76,8 @@ def write_variant(
                 write_precision(source.graph(role), whole, rounded, target=target)
             if packed:
                 weights[role] = str(Path(path).with_suffix(".weights"))
-                _pack(whole, place / weights[role], half=precision == "fp16")
+                half = precision == "fp16"
+                _pack(whole, place / weights[role], half=half, zstd=zstd)
         new = dataclasses.replace(
             manifest,
             name=name,
@@ -90,13 +93,15 @@ def write_variant(
     return Bundle.open(folder)
 
 
-def _to_the_twin(source: Bundle, precision: Precision, here: Target, listen: Listen) -> Listen:
+def _to_the_twin(
+    source: Bundle, precision: Precision, here: Target, packed: bool, listen: Listen
+) -> Listen:
     """Hears, in place of a bundle, the one with the same weights for this processor."""
 
     def hear(_: Bundle) -> Score | None:
         with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
             place = Path(folder) / "twin"
-            twin = write_variant(source, place, precision, name="twin", target=here, packed=False)
+            twin = write_variant(source, place, precision, name="twin", target=here, packed=packed)
             return listen(twin)
 
     return hear
@@ -107,10 +112,10 @@ def _copy(source: Path, place: Path) -> None:
     shutil.copyfile(source, place)
 
 
-def _pack(graph: Path, weights: Path, *, half: bool) -> None:
+def _pack(graph: Path, weights: Path, *, half: bool, zstd: int | None) -> None:
     whole = graph.with_suffix(".whole")
     graph.rename(whole)
-    write_weightless(whole, graph, weights, half=half)
+    write_weightless(whole, graph, weights, half=half, zstd=zstd)
     whole.unlink()
 
 

@@ -23,12 +23,13 @@ from prune.language import speech_choice
 from prune.listen import transcribe
 from prune.methods import METHODS
 from prune.oneshot import Statistics
-from prune.options import Options
+from prune.option_use import used
 from prune.schedule import Pruned, prune
 from prune.structure.size import size, sparsity_since
 from runtime.bundle import Bundle
 from runtime.recognizer import open_recognizer
 from speech.corpora import Corpus, open_corpus
+from speech.errors import BadInput
 from speech.scoring import Score, score
 
 Say = Callable[[str], None]
@@ -46,19 +47,23 @@ def build(
     device: torch.device,
     report: Report,
     say: Say,
-) -> None:
-    """Write a bundle for each of the cells, which come with their fingerprints."""
+) -> set[Cell]:
+    """Write a bundle for each of the cells, which come with their fingerprints.
+
+    Gives back those of which there could be none; why was said.
+    """
     workshop = _Workshop(model, recipe, corpus, device, report, _calibration(wanted, recipe))
+    missing: set[Cell] = set()
     for cell, mark in wanted.items():
-        if cell.precision != "fp32":
-            say(workshop.rounded(cell, mark))
-            continue
-        with _work(Path(recipe.output), cell, mark) as work:
-            checkpoint, pruned = workshop.pruned(cell, work)
-            heard = workshop.heard(cell, checkpoint)
-            workshop.export(cell, mark, checkpoint, pruned, heard)
-        for line in _lines(cell, pruned, heard):
-            say(line)
+        try:
+            if cell.in_fp32 in missing:
+                raise BadInput("there is no fp32 bundle to make it from.")
+            for line in workshop.made(cell, mark):
+                say(f"{cell.name}: {line}")
+        except BadInput as error:
+            missing.add(cell)
+            say(f"{cell.name} could not be made: {error}")
+    return missing
 
 
 def _calibration(wanted: Mapping[Cell, str], recipe: Recipe) -> Corpus | None:
@@ -69,11 +74,11 @@ def _calibration(wanted: Mapping[Cell, str], recipe: Recipe) -> Corpus | None:
     return open_corpus(recipe.corpus.calibrate, limit=clips, seed=recipe.seed)
 
 
-def _lines(cell: Cell, pruned: Pruned, heard: Score) -> Iterator[str]:
-    yield f"{cell.name}: {100 * pruned.sparsity.achieved:.1f} % zeros, WER {100 * heard.wer:.1f} %"
+def _lines(pruned: Pruned, heard: Score) -> Iterator[str]:
+    yield f"{100 * pruned.sparsity.achieved:.1f} % zeros, WER {100 * heard.wer:.1f} %"
     for lesson in learning(pruned)["lessons"]:
         if lesson["stopped"].startswith("diverged"):
-            yield f"{cell.name}: fine-tuning failed: {told(lesson)}"
+            yield f"fine-tuning failed: {told(lesson)}"
 
 
 @contextmanager
@@ -101,11 +106,9 @@ class _Workshop:
     ):
         self._name, self._recipe, self._corpus = model, recipe, corpus
         self._report, self._calibration = report, calibration
-        self._options = Options(
-            seed=recipe.seed,
-            step=recipe.prune.step,
-            fine_tuning=recipe.prune.fine_tuning.plan(recipe.seed),
-        )
+        self._options = recipe.prune.options(recipe.seed)
+        lessons = recipe.corpus.lessons
+        self._lessons = open_corpus(lessons) if lessons else None
         self._dense = open_checkpoint(model)
         for precision in recipe.export.precisions:
             graph_precisions(self._dense.family, precision)  # refuses those that it cannot be in
@@ -113,6 +116,17 @@ class _Workshop:
         self._statistics: Statistics | None = None
         if calibration is not None:
             self._statistics = Statistics(self._dense, calibration, self._options, self._shared)
+
+    def made(self, cell: Cell, mark: str) -> Iterator[str]:
+        """Write the cell's bundle, and give what there is to say of it."""
+        if cell.precision != "fp32":
+            yield self.rounded(cell, mark)
+            return
+        with _work(Path(self._recipe.output), cell, mark) as work:
+            checkpoint, pruned = self.pruned(cell, work)
+            heard = self.heard(cell, checkpoint)
+            self.export(cell, mark, checkpoint, pruned, heard)
+        yield from _lines(pruned, heard)
 
     def pruned(self, cell: Cell, work: Path) -> tuple[Checkpoint, Pruned]:
         """A model of its own for every cell: some come out with fewer heads and neurons."""
@@ -125,7 +139,8 @@ class _Workshop:
             cell.method,
             cell.sparsity,
             self._calibration,
-            options=self._options,
+            options=used(cell.method, self._options),
+            lessons=self._lessons,
             statistics=self._statistics,
             work=work if METHODS[cell.method].fine_tunes else None,
             report=lambda label, done, total: self._report(f"{cell.name}: {label}", done, total),
@@ -155,12 +170,13 @@ class _Workshop:
             name=cell.name,
             target=export.target,
             packed=export.packed,
+            zstd=export.zstd,
             listen=lambda bundle: self._heard_from(bundle, cell),
             most_lost=export.most_lost,
             provenance={"fingerprint": mark, "recipe": self._recipe.model_dump()},
         )
         assert bundle.manifest.score is not None
-        return f"{cell.name}: WER {100 * bundle.manifest.score['wer']:.1f} %"
+        return f"WER {100 * bundle.manifest.score['wer']:.1f} %"
 
     def _heard_from(self, bundle: Bundle, cell: Cell) -> Score:
         """By onnxruntime, as on the device."""
@@ -195,6 +211,8 @@ class _Workshop:
             score=heard,
             provenance=provenance,
             parity_clips=[clip.samples() for clip in self._corpus.clips[:PARITY_CLIPS]],
+            pytorch=self._recipe.export.pytorch,
+            zstd=self._recipe.export.zstd,
         )
 
     def _shared(self, label: str, done: int, total: int) -> None:

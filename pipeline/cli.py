@@ -21,8 +21,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.run",
         "Everything a recipe asks for: prune, score, export, measure.",
     ),
-    "pack": ("pipeline.commands.pack", "A bundle as one file, to copy or to keep."),
+    "pack": (
+        "pipeline.commands.pack",
+        "A bundle as one file, to copy or to keep; a checkpoint small.",
+    ),
     "unpack": ("pipeline.commands.unpack", "The bundle that is in such a file."),
+    "load": (
+        "pipeline.commands.load",
+        "The PyTorch checkpoint in such a file, in a bundle or packed, as a plain one.",
+    ),
     "inspect": (
         "pipeline.commands.inspect",
         "What is in a bundle, where it comes from, what a device needs of it.",
@@ -30,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": (
         "pipeline.commands.verify",
         "Whether a bundle is whole, works, and says what its checkpoint says.",
+    ),
+    "export-optimum": (
+        "pipeline.commands.export_optimum",
+        "A model in the layout of optimum and transformers.js.",
     ),
     "results": ("pipeline.commands.results", "The table of what a run measured."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipeline.recipe import Recipe
 from prune.methods import METHODS
+from prune.option_use import settled_sparsity, used
+from prune.options import Options
 from speech.assets import bundled_model
 from speech.corpora import Corpus
 
@@ -30,12 +32,15 @@ class Cell:
     method: str
     sparsity: float
     precision: str = "fp32"
+    #: In place of a sparsity: heads50-ffn25.
+    shares: str = ""
 
     @property
     def name(self) -> str:
         """The bundle's folder: demo-whisper-mp_global-50, demo-whisper-dense-int8."""
         parts = [Path(self.model).name, self.method]
         parts += [f"{100 * self.sparsity:g}"] if self.sparsity else []
+        parts += [self.shares] if self.shares else []
         parts += [self.precision] if self.precision != "fp32" else []
         return "-".join(parts)
 
@@ -48,8 +53,10 @@ class Cell:
 def cells(recipe: Recipe) -> list[Cell]:
     """Every variant once; at sparsity 0 all methods give the same dense model.
 
-    Where a method fine-tunes there is the dense model too, fine-tuned for as long.
+    Where a method fine-tunes there is the dense model too, fine-tuned for as long. A method that
+    is told in shares or by a pattern how much to cut has one variant, whatever the sparsities.
     """
+    options = recipe.prune.options(recipe.seed)
     cutting = [method for method in recipe.prune.methods if method != CONTROL]
     sparsities = recipe.prune.sparsities
     learns = any(METHODS[method].fine_tunes for method in cutting) and any(sparsities)
@@ -59,10 +66,29 @@ def cells(recipe: Recipe) -> list[Cell]:
     for model in recipe.models:
         mine = [Cell(model, "dense", 0)] if 0 in sparsities else []
         mine += [Cell(model, CONTROL, 0)] if has_control else []
-        mine += [Cell(model, method, s) for s in sparsities if s for method in cutting]
+        mine += [cell for s in sparsities if s for cell in _cut(model, cutting, s, options)]
+        mine += list(_cut(model, cutting, None, options))
         for cell in (replace(cell, precision=p) for cell in mine for p in ("fp32", *others)):
             wanted.setdefault(cell.name, cell)
     return list(wanted.values())
+
+
+def _cut(
+    model: str, methods: Iterable[str], sparsity: float | None, options: Options
+) -> Iterator[Cell]:
+    """Those methods' variants that are cut so far, or, for None, as far as the options say."""
+    for method in methods:
+        mine = used(method, options)
+        implied = settled_sparsity(method, None, mine)
+        if implied is None and sparsity is not None:
+            yield Cell(model, method, sparsity)
+        if implied is not None and sparsity is None:
+            yield Cell(model, method, implied, shares=_shares(mine))
+
+
+def _shares(options: Options) -> str:
+    parts = {"blocks": options.blocks, "heads": options.heads, "ffn": options.ffn}
+    return "-".join(f"{name}{100 * part:g}" for name, part in parts.items() if part is not None)
 
 
 def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
@@ -76,16 +102,20 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
         "normalizer": recipe.corpus.normalizer or corpus.normalizer,
         "versions": versions(),
     }
+    how = recipe.export
     if cell.precision != "fp32":
-        how = recipe.export
         decisive["precision"] = [cell.precision, how.target, how.packed, how.most_lost]
+        if how.packed and how.zstd:
+            decisive["zstd"] = how.zstd
+    if how.pytorch != "plain":
+        decisive["pytorch"] = [how.pytorch, how.zstd if how.pytorch == "packed" else None]
     method = METHODS.get(cell.method)
     if method and method.listens:
         decisive["calibration"] = [recipe.corpus.calibrate, recipe.corpus.calibration_clips]
     if method and method.fine_tunes:
-        decisive["fine-tuning"] = [recipe.prune.step, recipe.prune.fine_tuning.model_dump()]
-    if method and method.schedule == "repeat":
-        decisive["step"] = recipe.prune.step
+        decisive["lessons"] = recipe.corpus.lessons
+    if method:
+        decisive["options"] = asdict(used(cell.method, recipe.prune.options(recipe.seed)))
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,21 +3,15 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from prune.methods import check_method
-from prune.training_plan import FineTuning
+from pipeline.recipe_pruning import PruneSection, Section
 from runtime.bundle import PRECISIONS
+from runtime.packed.writer import HIGHEST_LEVEL
 from speech.errors import BadInput
-
-Sparsity = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class CorpusSection(Section):
@@ -25,67 +19,23 @@ class CorpusSection(Section):
     limit: int | None = Field(None, ge=1)
     calibrate: str = "demo:calibration"
     calibration_clips: int = Field(128, ge=1)
+    #: What to learn from, all of it; the clips that calibrate unless it is said.
+    lessons: str | None = None
     normalizer: str | None = None
-
-
-class FineTuningSection(Section):
-    """The settings of `prune.training_plan.FineTuning`; the seed is the recipe's."""
-
-    steps: int = FineTuning.steps
-    batch: int = FineTuning.batch
-    accumulate: int = FineTuning.accumulate
-    rate: float = FineTuning.rate
-    warm_up: int = FineTuning.warm_up
-    weight_decay: float = FineTuning.weight_decay
-    clip: float = FineTuning.clip
-    distil_logits: float = FineTuning.distil_logits
-    distil_states: float = FineTuning.distil_states
-    temperature: float = FineTuning.temperature
-    spec_augment: bool = FineTuning.spec_augment
-    speed: bool = FineTuning.speed
-    voices: bool = FineTuning.voices
-    held_out: float = FineTuning.held_out
-    check_every: int = FineTuning.check_every
-    patience: int = FineTuning.patience
-
-    def plan(self, seed: int) -> FineTuning:
-        return FineTuning(**self.model_dump(), seed=seed)
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        try:
-            self.plan(0)
-        except BadInput as error:
-            raise ValueError(str(error).rstrip(".")) from error
-        return self
-
-
-class PruneSection(Section):
-    methods: list[str] = Field(min_length=1)
-    sparsities: list[Sparsity] = Field(min_length=1)
-    #: Sparsity from cut to cut, for iterative methods.
-    step: float = Field(0.1, gt=0, le=1)
-    fine_tuning: FineTuningSection = FineTuningSection()
-
-    @field_validator("methods")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        for name in names:
-            try:
-                check_method(name)
-            except BadInput as error:
-                raise ValueError(str(error).rstrip(".")) from error
-        return names
 
 
 class ExportSection(Section):
     """In what the weights are held. fp32 is always there: the others are made from it."""
 
-    precisions: list[str] = ["fp32"]
+    precisions: list[str] = Field(["fp32"], min_length=1)
     #: The processor that int8 graphs are for.
     target: Literal["arm64", "x86-64"] = "arm64"
     #: Whether zeros are left out of the files of all but fp32, which holds its weights plainly.
     packed: bool = True
+    #: The PyTorch checkpoint in the fp32 bundle: as transformers writes it, packed, or left out.
+    pytorch: Literal["plain", "packed", "none"] = "plain"
+    #: The level at which zstd compresses what is packed.
+    zstd: int | None = Field(None, ge=1, le=HIGHEST_LEVEL)
     #: By how much the word error rate may exceed that of fp32, as a share of the words.
     most_lost: float | None = Field(None, ge=0)
 
@@ -101,6 +51,12 @@ class ExportSection(Section):
     def _possible(self) -> Self:
         if "fp16" in self.precisions and not self.packed:
             raise ValueError("fp16 is a way of packing weights: leave packed on")
+        packs_graphs = self.packed and {*self.precisions} - {"fp32"}
+        if self.zstd and not packs_graphs and self.pytorch != "packed":
+            raise ValueError(
+                "zstd compresses packed weights and nothing here is packed: leave it out, add a "
+                "precision, or set pytorch = 'packed'"
+            )
         return self
 
 
@@ -148,6 +104,8 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"the key {key!r} is missing"
     message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], dict):  # a whole section, of which the message names the key
+        return f"{key}: {message}"
     return f"{key} = {error['input']!r}: {message}"
 
 

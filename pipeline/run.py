@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.local import measure_here
 from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
-from pipeline.plan import cells, fingerprint
+from pipeline.plan import Cell, cells, fingerprint
 from pipeline.progress import Report
 from pipeline.recipe import Recipe
 from runtime.bundle import Bundle
@@ -23,6 +23,8 @@ class Outcome:
     results: Path
     built: int
     measured: int
+    #: Names of the bundles that could not be made; why was said.
+    missing: tuple[str, ...]
 
 
 def run(recipe: Recipe, *, report: Report, say: Say, device: str = "auto") -> Outcome:
@@ -35,6 +37,7 @@ def run(recipe: Recipe, *, report: Report, say: Say, device: str = "auto") -> Ou
     corpus = open_corpus(recipe.corpus.evaluate, limit=recipe.corpus.limit, seed=recipe.seed)
     wanted = {cell: fingerprint(cell, recipe, corpus) for cell in cells(recipe)}
     unfinished = [cell for cell, mark in wanted.items() if not _finished(output / cell.name, mark)]
+    missing: set[Cell] = set()
     if unfinished:
         from pipeline.build import build
         from prune.device import chosen_device
@@ -42,11 +45,12 @@ def run(recipe: Recipe, *, report: Report, say: Say, device: str = "auto") -> Ou
         place = chosen_device(device)
         for model in dict.fromkeys(cell.model for cell in unfinished):
             mine = {cell: wanted[cell] for cell in unfinished if cell.model == model}
-            build(model, mine, recipe, corpus, device=place, report=report, say=say)
-    bundles = [Bundle.open(output / cell.name) for cell in wanted]
+            missing |= build(model, mine, recipe, corpus, device=place, report=report, say=say)
+    bundles = [Bundle.open(output / cell.name) for cell in wanted if cell not in missing]
     results = output / "results.jsonl"
     measurements, measured = _measure(bundles, recipe, corpus, results, report)
-    return Outcome(rows_from(measurements), results, len(unfinished), measured)
+    built, names = len(unfinished) - len(missing), tuple(sorted(cell.name for cell in missing))
+    return Outcome(rows_from(measurements), results, built, measured, names)
 
 
 def _finished(folder: Path, mark: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prune import cpu_torchaudio
+from prune.packed_weights import is_packed, packed_weights
 from prune.structure import shapes
 from speech.assets import BUNDLED_MODELS, bundled_model
 from speech.errors import BadInput
@@ -51,7 +52,7 @@ class Checkpoint:
 
 
 def open_checkpoint(name_or_path: str, *, revision: str | None = None) -> Checkpoint:
-    """A checkpoint folder or a hub name, as fp32 in evaluation mode on the CPU.
+    """A checkpoint folder, packed or not, or a hub name: fp32 in evaluation mode on the CPU.
 
     A half-precision checkpoint is widened: pruning and export work in fp32.
     """
@@ -149,12 +150,14 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
     from safetensors import SafetensorError
 
     plain = _model_class(config)
+    if is_packed(Path(source)):
+        given = _unpacked(source, config)
+    else:
+        given = {"pretrained_model_name_or_path": source, "revision": revision}
     shaped = shapes.needs_shaping(config)
     kind: Any = shapes.built_to_shape(plain, name) if shaped else plain
     try:
-        model, report = kind.from_pretrained(
-            source, revision=revision, dtype=torch.float32, output_loading_info=True
-        )
+        model, report = kind.from_pretrained(**given, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(
@@ -175,7 +178,29 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
         if key.endswith("masked_spec_embed"):  # heard only in training; random else
             torch.nn.init.zeros_(model.get_parameter(key))
     model.__class__ = plain
+    model.name_or_path = model.config.name_or_path = source  # which unpacked weights do not say
     return model.eval()
+
+
+def _unpacked(source: str, config: Any) -> dict[str, Any]:
+    """What `from_pretrained` wants to be given in place of a folder that it would look into."""
+    return {
+        "pretrained_model_name_or_path": None,
+        "config": config,
+        "generation_config": _generation_settings(Path(source)),
+        "state_dict": packed_weights(Path(source)),
+    }
+
+
+def _generation_settings(folder: Path) -> Any:
+    """None where transformers would take its own; CTC models have none."""
+    from transformers import GenerationConfig
+
+    file = folder / "generation_config.json"
+    try:
+        return GenerationConfig.from_pretrained(folder) if file.is_file() else None
+    except OSError as error:
+        raise BadInput(f"{file} is not JSON that transformers can read: copy it again.") from error
 
 
 def _model_class(config: Any) -> Any:

@@ -1,6 +1,7 @@
 """Which options a method has a use for: one that would change nothing is a mistake to speak of."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from prune.methods import METHODS, Method
 from prune.options import Options
@@ -33,23 +34,31 @@ _USES: dict[str, tuple[str, Callable[[Method], bool]]] = {
 }
 
 
+def used(method: str, options: Options) -> Options:
+    """The options, those that the method has no use for as if nothing was said of them."""
+    unused = [name for name, (_, is_used) in _USES.items() if not is_used(METHODS[method])]
+    defaults = Options()
+    return replace(options, **{name: getattr(defaults, name) for name in unused})
+
+
 def _cuts_weights(method: Method) -> bool:
     return method.structure != "heads and neurons" and method.schedule != "learn"
 
 
-def check_use(method: str, given: Mapping[str, str]) -> None:
-    """Raise for an option that the method has no use for.
+def check_use(methods: Sequence[str], given: Mapping[str, str]) -> None:
+    """Raise for an option that none of the methods has a use for.
 
     `given` names the options that were given as the user wrote them, and says which field of
     `Options` each of them sets.
     """
     for written, field in given.items():
         purpose, is_used = _USES.get(field, ("", lambda _: True))
-        if not is_used(METHODS[method]):
+        if not any(is_used(METHODS[method]) for method in methods):
             others = _listed(name for name, row in METHODS.items() if is_used(row))
+            has = "has" if len(methods) == 1 else "have"
             raise BadInput(
-                f"{method} has no use for {written}, which is for methods that {purpose} "
-                f"({others}): leave it out."
+                f"{_listed(methods)} {has} no use for {written}, which is for methods that "
+                f"{purpose} ({others}): leave it out."
             )
 
 

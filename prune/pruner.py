@@ -251,7 +251,7 @@ def _options(method: str, layers: str | Sequence[str], given: dict[str, Any]) ->
     chosen = Options(layers=patterns, **given)
     plain = asdict(Options())
     changed = {name for name, value in asdict(chosen).items() if value != plain[name]}
-    check_use(method, {name: name for name in given.keys() | {"layers"} if name in changed})
+    check_use([method], {name: name for name in given.keys() | {"layers"} if name in changed})
     return chosen
 
 

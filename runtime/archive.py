@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +152,17 @@ def opened(
             yield unpack(path, folder, report=report)
         except BadInput as error:
             raise type(error)(str(error).replace(str(folder), str(path))) from error
+
+
+def transfer_size(files: Sequence[Path]) -> int:
+    """Bytes that the files take when an archive of them is sent."""
+    packer = _compressor().compressobj(size=sum(path.stat().st_size for path in files))
+    size = 0
+    for path in files:
+        with readable(path), path.open("rb") as file:
+            while piece := file.read(PIECE):
+                size += len(packer.compress(piece))
+    return size + len(packer.flush())
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -1,4 +1,4 @@
-"""What is in a bundle, for people: what it is and where it comes from, then its files.
+"""What is in a bundle, for people: what it is and where it comes from, its files, their sizes.
 
 A bundle may come from anywhere, so what could move a terminal's cursor is spelt out.
 """
@@ -11,6 +11,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+#: Of a SHA-256, how many digits are shown.
+_DIGITS = 16
+
+#: What the sizes of a bundle are called, by their keys; the last four are of the weights alone.
+_SIZES = {
+    "on_disk": "on disk",
+    "transfer": "sent, in zstd",
+    "in_memory": "in memory, dense",
+    "packed": "bitmask and values",
+    "coo": "COO",
+    "csr": "CSR",
+    "gzip": "gzip",
+}
+
 
 def show(record: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=True)
@@ -21,6 +35,8 @@ def show(record: Mapping[str, Any]) -> None:
         facts.add_row(name, Text(_plain(fact)))
     console.print(facts)
     console.print(_files(record))
+    if record["sizes"]:
+        console.print(_sizes(record["sizes"]))
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -33,15 +49,21 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "model" in provenance:
         yield "made from", str(provenance["model"])
     if "parent" in provenance:
-        yield "parent bundle", str(provenance["parent"])
+        yield "parent bundle", _digest(provenance["parent"])
     if "seed" in provenance:
         yield "seed", str(provenance["seed"])
     versions = provenance.get("versions")
     if isinstance(versions, Mapping):
         yield "made with", ", ".join(f"{name} {version}" for name, version in versions.items())
-    yield "sha256", record["sha256"]
+    yield "sha256", _digest(record["sha256"])
     if record["archive_bytes"] is not None:
         yield "packed", _size(record["archive_bytes"])
+
+
+def _digest(digest: object) -> str:
+    """Enough of it to tell bundles apart; all of it is in the JSON."""
+    text = str(digest)
+    return f"{text[:_DIGITS]}…" if len(text) > _DIGITS else text
 
 
 def _sparsity(sparsity: Mapping[str, float | None]) -> str:
@@ -76,6 +98,16 @@ def _files(record: Mapping[str, Any]) -> Table:
         use = "yes" if file["for_device"] else "no"
         note = use if file["here"] else f"{use}, left out"
         grid.add_row(Text(_plain(file["path"])), _size(file["size"]), note)
+    return grid
+
+
+def _sizes(sizes: Mapping[str, Mapping[str, int]]) -> Table:
+    grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    grid.add_column("weights", no_wrap=True)
+    for part in sizes:
+        grid.add_column(Text(_plain(part)), justify="right", no_wrap=True)
+    for key, name in _SIZES.items():
+        grid.add_row(name, *(_size(size[key]) for size in sizes.values()))
     return grid
 
 

@@ -77,7 +77,7 @@ def command(model: str, method: str, output: Path, as_json: bool, **given: Any) 
     """
     check_method(method)
     check_use(
-        method, {text: field for key, (text, field) in _FIELDS.items() if _is_given(given[key])}
+        [method], {text: field for key, (text, field) in _FIELDS.items() if _is_given(given[key])}
     )
     options = _options(given)
     sparsity = settled_sparsity(method, given["sparsity"], options)

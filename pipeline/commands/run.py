@@ -8,6 +8,7 @@ import click
 
 from pipeline.progress import bars
 from pipeline.recipe import read_recipe
+from speech.errors import BadInput
 
 
 @click.command("run", epilog="Example: secateur run recipes/demo.toml")
@@ -27,10 +28,15 @@ def command(recipe: Path, device: str, as_json: bool) -> None:
         )
     if as_json:
         click.echo(json.dumps([asdict(row) for row in outcome.rows]))
-        return
-    show(outcome.rows)
-    click.echo(
-        f"{outcome.built} bundles built, {outcome.measured} measured; "
-        f"bundles and results.jsonl are in {outcome.results.parent}."
-    )
-    click.echo(f"Look around in them: secateur tui {outcome.results}")
+    elif outcome.rows:
+        show(outcome.rows)
+        click.echo(
+            f"{outcome.built} bundles built, {outcome.measured} measured; "
+            f"bundles and results.jsonl are in {outcome.results.parent}."
+        )
+        click.echo(f"Look around in them: secateur tui {outcome.results}")
+    if outcome.missing:
+        raise BadInput(
+            f"Not made, for reasons given above: {', '.join(outcome.missing)}. "
+            "All else that the recipe asks for is there."
+        )

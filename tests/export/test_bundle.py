@@ -10,8 +10,10 @@ import pytest
 import export.bundle
 from export.bundle import write_bundle
 from export.decoding import ctc_symbols
+from export.packed_checkpoint import load
 from export.parity import ExportError
 from prune.checkpoint import open_checkpoint
+from runtime.archive import contents, pack
 from runtime.bundle import Bundle, Sparsity
 from speech.errors import BadInput
 from speech.scoring import score
@@ -54,9 +56,10 @@ def test_the_pytorch_side_opens_again(family: Any) -> None:
 @pytest.fixture
 def write(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Bundle]:
     """`bundle_of` with graphs of a few bytes, which nothing compares."""
+    checkpoint = sew()[0]  # others use it too: it is exported before there are no true graphs
     monkeypatch.setattr(export.bundle.ctc_graph, "write_ctc", lambda _, path: path.touch())
     monkeypatch.setattr(export.bundle, "check_parity", lambda *_, **__: None)
-    return lambda folder: bundle_of(sew()[0], folder)
+    return lambda folder: bundle_of(checkpoint, folder)
 
 
 def test_what_was_measured_and_decided_is_written_down(
@@ -78,6 +81,35 @@ def test_what_was_measured_and_decided_is_written_down(
     assert bundle.manifest.sparsity == sparsity
     assert bundle.manifest.score == result.to_json()
     assert bundle.manifest.provenance == {"recipe": {"seed": 1}}
+
+
+@pytest.mark.usefixtures("write")
+def test_the_checkpoint_may_be_packed_or_left_out(tmp_path: Path) -> None:
+    plain, packed, none = (
+        write_bundle(
+            sew()[0],
+            tmp_path / how,
+            name="x",
+            method="dense",
+            sparsity=Sparsity(None, 0.0, 0.0, {}),
+            score=None,
+            provenance={},
+            parity_clips=[],
+            pytorch=how,
+        )
+        for how in ("plain", "packed", "none")
+    )
+    assert plain.device_files == packed.device_files == none.device_files == none.manifest.files
+    assert {path.name for path in (packed.folder / "pytorch").glob("*.safetensors")} == {
+        "model.packed.safetensors"
+    }
+    for name, weight in load(packed.folder).model.state_dict().items():
+        assert (sew()[0].model.state_dict()[name] == weight).all(), name
+    with pytest.raises(BadInput, match="no PyTorch checkpoint in it"):
+        load(none.folder)
+    for bundle in (packed, none):
+        pack(bundle.folder, tmp_path / "packed.secateur", replace=True)
+        assert contents(tmp_path / "packed.secateur").files == bundle.manifest.files
 
 
 def test_an_older_bundle_gives_way(write: Callable[..., Bundle], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """pack, unpack, inspect and verify as a user calls them, on bundles that work and that do not."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from onnx import numpy_helper
 from safetensors.torch import load_file, save_file
 
 from export.bundle import write_bundle
+from export.variant import write_variant
 from prune.checkpoint import open_checkpoint
 from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
 from tests.export.exported import noise, sew, whisper
@@ -79,7 +81,7 @@ def test_without_a_place_it_is_here(
     place.mkdir()
     monkeypatch.chdir(place)
     said("pack", str(bundle))
-    assert_one_sentence(secateur("pack", str(bundle)), "a.b-50.secateur exists")
+    assert_one_sentence(secateur("pack", str(bundle)), "a.b-50.secateur exists", "--replace")
     said("pack", str(bundle), "--replace", "--device-only")
     said("unpack", "a.b-50.secateur")
     assert sorted(path.name for path in place.iterdir()) == ["a.b-50", "a.b-50.secateur"]
@@ -101,6 +103,47 @@ def test_the_table_says_what_a_bundle_is(bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "packed"
     said("pack", str(bundle), "--device-only", "-o", str(file))
     assert "left out" in (packed := said("inspect", str(file))) and "packed " in packed
+
+
+def test_the_table_fits_into_80_columns(copied: Callable[[str], Path]) -> None:
+    provenance = {"parent": "0123456789abcdef" * 4, "versions": {"onnx": "1.23.2"}, "seed": 0}
+    bundle = rewritten(copied("whisper"), provenance=provenance)
+    lines = [line.rstrip() for line in said("inspect", str(bundle), "--sizes").splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert f"sha256         {Bundle.open(bundle).sha256[:16]}…" in lines
+    assert "parent bundle  0123456789abcdef…" in lines
+    assert ["weights", "encoder", "decoder", "pytorch", "all"] in [row.split() for row in lines]
+    for name in ("on disk", "sent, in zstd", "in memory, dense", "bitmask and values", "COO"):
+        (row,) = (line.strip() for line in lines if line.strip().startswith(name))
+        assert len(re.findall(r"[\d,.]+ (?:bytes|MiB)", row)) == 4
+
+
+def test_sizes_are_those_of_the_files_and_of_other_forms(bundle: Path, tmp_path: Path) -> None:
+    file, small = tmp_path / "packed.secateur", tmp_path / "small"
+    said("pack", str(bundle), "-o", str(file))
+    of_folder, of_file = (
+        json.loads(said("inspect", str(path), "--sizes", "--json"))["sizes"]
+        for path in (bundle, file)
+    )
+    assert of_folder == of_file
+    assert list(of_folder) == [*Bundle.open(bundle).manifest.graphs, "pytorch", "all"]
+    assert of_folder["all"]["transfer"] < file.stat().st_size
+    plain = bundle / "pytorch" / "model.safetensors"
+    weights = load_file(plain).values()
+    found = of_folder["pytorch"]
+    assert found["on_disk"] == plain.stat().st_size >= found["packed"]
+    assert found["in_memory"] == sum(weight.nbytes for weight in weights)
+    values = [int((weight.view(torch.int32) != 0).sum()) for weight in weights]
+    assert found["coo"] == sum(n * (8 * w.ndim + 4) for n, w in zip(values, weights, strict=True))
+    assert 0 < found["gzip"] < found["in_memory"] < found["csr"]
+    write_variant(Bundle.open(bundle), small, "fp16", name="small")
+    of_small = json.loads(said("inspect", str(small), "--sizes", "--json"))["sizes"]
+    for role, graph in Bundle.open(small).manifest.graphs.items():
+        sizes = [(small / graph).with_suffix(end).stat().st_size for end in (".onnx", ".weights")]
+        assert of_small[role]["on_disk"] == sum(sizes)
+        assert sizes[1] <= of_small[role]["packed"] < sum(sizes)
+        assert of_small[role]["in_memory"] == of_folder[role]["in_memory"], "it is fp32 there"
+    assert json.loads(said("inspect", str(bundle), "--json"))["sizes"] is None
 
 
 def test_json_says_the_same_of_folder_and_file(bundle: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bench.results import read_results
+from export.packed_checkpoint import load
 from pipeline import build
 from pipeline.plan import Cell
 from pipeline.recipe import read_recipe
@@ -106,12 +107,15 @@ def test_other_precisions_are_made_from_what_is_there(
 ) -> None:
     output = recipe.parent / "out"
     both = recipe.read_text().replace("[0.0, 0.5]", "[0.5]")
+    both += 'export.pytorch = "packed"\nexport.zstd = 3\n'
     recipe.write_text(both.replace(f'"{tiny_folders["sew"]}", ', ""))
     finish(start(recipe))
     before = manifests(output)
     recipe.write_text(recipe.read_text() + 'export.precisions = ["fp16", "int8"]\n')
     rows = {row["name"]: row for row in json.loads(finish(start(recipe, "--json"))[0])}
     (name,) = before
+    assert load(output / name).model.config.model_type == "whisper"
+    assert (output / name / "pytorch" / "model.packed.safetensors").exists()
     assert rows.keys() == {name, f"{name}-fp16", f"{name}-int8"}
     assert manifests(output)[name] == before[name]
     assert rows[f"{name}-int8"]["size_mib"] < rows[name]["size_mib"]
@@ -213,12 +217,17 @@ def test_cells_share_statistics_but_no_weights(
         assert torch.equal(mine, theirs)
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(recipe: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_left_alone_and_the_rest_is_made(
+    recipe: Path,
+) -> None:
     mine = recipe.parent / "out" / "sew-dense" / "diary.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("private")
-    process = start(recipe)
-    _, err = process.communicate()
+    process = start(recipe, "--json")
+    out, err = process.communicate()
     assert process.returncode == 2
-    assert "sew-dense" in err
+    assert "sew-dense could not be made: " in err
+    assert "Not made, for reasons given above: sew-dense." in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert {row["name"] for row in json.loads(out)} == VARIANTS - {"sew-dense"}
     assert mine.read_text() == "private"

@@ -31,17 +31,6 @@ ODD_FILES = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return small_bundle(tmp_path / "tiny").folder
-
-
-@pytest.fixture
-def archive(folder: Path, tmp_path: Path) -> Path:
-    pack(folder, tmp_path / "tiny.secateur")
-    return tmp_path / "tiny.secateur"
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 

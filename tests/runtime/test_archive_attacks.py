@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from runtime.archive import contents, pack, unpack
+from runtime.archive import contents, unpack
 from speech.errors import BadInput
 from tests.runtime.archives import (
     FILES,
@@ -17,22 +17,10 @@ from tests.runtime.archives import (
     entries,
     entry,
     padded,
-    small_bundle,
 )
 
 Made = dict[str, bytes]
 MODEL, VOCAB = "onnx/model.onnx", "vocab.json"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return small_bundle(tmp_path / "tiny").folder
-
-
-@pytest.fixture
-def archive(folder: Path, tmp_path: Path) -> Path:
-    pack(folder, tmp_path / "tiny.secateur")
-    return tmp_path / "tiny.secateur"
 
 
 def complaint(file: Path) -> str:

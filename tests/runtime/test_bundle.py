@@ -8,37 +8,17 @@ from typing import Any
 
 import pytest
 
-from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
+from runtime.bundle import Bundle, Manifest, Sparsity
 from speech.errors import BadInput
+from tests.runtime.archives import small_bundle
 
 FILES = ("onnx/model.onnx", "vocab.json", "pytorch/model.safetensors")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A CTC bundle whose files hold a few bytes each."""
-    folder = tmp_path / "tiny"
-    for path in FILES:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(path.encode())
-    manifest = Manifest(
-        name="tiny",
-        family="ctc",
-        architecture="sew",
-        method="mp_global",
-        sparsity=Sparsity(0.5, 0.4999, 0.45, {"sew.encoder.layers.0": 1.0}),
-        score=None,
-        provenance={"seed": 3, "versions": {"torch": "2.13.0"}},
-        features={"do_normalize": True},
-        decoding={"blank": 0},
-        precision="fp32",
-        graphs={"model": FILES[0]},
-        weights={},
-        tokenizer=FILES[1],
-        files=tuple(BundleFile.of(folder, path) for path in FILES),
-    )
-    (folder / "bundle.json").write_text(json.dumps(manifest.to_json()))
-    return folder
+    """A CTC bundle whose files hold their own names."""
+    return small_bundle(tmp_path / "tiny", {path: path.encode() for path in FILES}).folder
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:

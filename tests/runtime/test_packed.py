@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from runtime.packed.cost import cost_of_arrays, cost_of_file
+from runtime.packed.cost import packed_size, storage_cost
 from runtime.packed.layout import TYPES
 from runtime.packed.reader import PackedFile
 from runtime.packed.writer import Packed, write_packed
@@ -193,16 +193,17 @@ def test_a_name_that_is_not_there(tmp_path: Path) -> None:
         PackedFile.open(tmp_path / "x").array("y")
 
 
-def test_the_cost_beside_other_forms(tmp_path: Path) -> None:
+def test_the_cost_beside_other_forms() -> None:
     rng = np.random.default_rng(0)
     weight = rng.standard_normal((100, 1000)).astype(np.float32)
     weight.reshape(-1)[rng.permutation(100_000)[:70_000]] = 0
-    cost = cost_of_arrays({"x": weight})
-    assert (cost.in_memory, cost.coo) == (400_000, 30_000 * (2 * 8 + 4))
+    told: list[int] = []
+    packed = packed_size({"x": weight})
+    assert 132_500 < packed < 133_000
+    cost = storage_cost([weight], packed=packed, told=told.append)
+    assert (cost.in_memory, cost.packed, told) == (400_000, packed, [400_000])
+    assert cost.coo == 30_000 * (2 * 8 + 4)
     assert cost.csr == 30_000 * (4 + 4) + 4 * 101
-    assert 132_500 < cost.on_disk < 133_000 < cost.zlib < 150_000
-    write_packed(tmp_path / "x", {"x": weight})
-    assert cost_of_file(tmp_path / "x") == cost
-    assert cost_of_arrays({"x": weight}, half=True).on_disk < 73_000
-    empty = cost_of_arrays({"scalar": np.float32(3), "none": np.zeros((0, 4), np.float32)})
+    assert 133_000 < cost.gzip < 150_000
+    empty = storage_cost([np.asarray(np.float32(3)), np.zeros((0, 4), np.float32)], packed=0)
     assert (empty.in_memory, empty.coo) == (4, 12)
