@@ -6,7 +6,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from runtime.packed.graph import TYPES
-from runtime.packed.writer import Packed, write_packed
+from runtime.packed.writer import Half, Packed, write_packed
 from speech.errors import BadInput
 
 #: Where the graph says that its weights are. No file is called so: whoever opens the graph without
@@ -20,7 +20,7 @@ def write_weightless(
     weights: Path,
     *,
     least_bytes: int = 1024,
-    half: bool = False,
+    half: Half = "none",
     zstd: int | None = None,
 ) -> Packed:
     """Write the `graph` of the ONNX file `source`, and its `weights` for `open_session`.

@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.export_optimum",
         "A model in the layout of optimum and transformers.js.",
     ),
+    "card": ("pipeline.commands.card", "The page that the hub shows of a bundle."),
+    "push": ("pipeline.commands.push", "A bundle onto the Hugging Face hub, with its card."),
     "results": ("pipeline.commands.results", "The table of what a run measured."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
     "profiles": (

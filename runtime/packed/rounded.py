@@ -41,7 +41,7 @@ def write_rounded(
     """
     if values == "int8":
         arrays = dict(_in_int8(arrays))
-    return write_packed(path, arrays, half=values == "fp16", zstd=zstd)
+    return write_packed(path, arrays, half="all" if values == "fp16" else "none", zstd=zstd)
 
 
 def rounded_arrays(packed: PackedFile) -> Arrays:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import safetensors.numpy
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from runtime.packed.blobs import Bytes
 from runtime.packed.layout import FIRST, KEY, TYPES, Blob, Entry, blob_name, fill_of, to_text
 from speech.errors import BadInput
+
+#: Arrays of which the values are rounded to float16; what has one dimension is small, and often a
+#: scale of other values, which float16 may be too coarse for.
+Half = Literal["none", "matrices", "all"]
 
 #: What one blob more costs in the header: `"12m":{"dtype":"U8","shape":[…],"data_offsets":[…]},`.
 _HEADER_OF_A_BLOB = 80
@@ -37,13 +41,13 @@ def write_packed(
     path: Path,
     arrays: Mapping[str, NDArray[Any]],
     *,
-    half: bool = False,
+    half: Half = "none",
     zstd: int | None = None,
 ) -> Packed:
     """Write `arrays`, in their order, to a file that `PackedFile` gives back bit for bit.
 
-    `half` stores float32 as float16, except in arrays with a finite value that float16 cannot
-    hold; reading gives float32 again. `zstd` (1 to 19) compresses what that makes smaller.
+    `half` says what float32 is stored as float16, except in arrays with a finite value that float16
+    cannot hold; reading gives float32 again. `zstd` (1 to 19) compresses what that makes smaller.
     """
     if zstd is not None and not 1 <= zstd <= HIGHEST_LEVEL:
         raise BadInput(f"{zstd} is no zstd level: give one from 1 to {HIGHEST_LEVEL}.")
@@ -63,7 +67,7 @@ def write_packed(
         full_precision=tuple(
             name
             for name, array in arrays.items()
-            if half and array.dtype == np.float32 and name not in stored_half
+            if _is_halved(array, half) and name not in stored_half
         ),
     )
 
@@ -89,14 +93,14 @@ def _can_be_plain(arrays: Mapping[str, NDArray[Any]]) -> bool:
 
 
 def _pack(
-    name: str, array: NDArray[Any], half: bool, zstd: int | None
+    name: str, array: NDArray[Any], half: Half, zstd: int | None
 ) -> tuple[Entry, dict[Blob, Bytes]]:
     """An array in the smallest of its forms."""
     dtype = array.dtype.name
     if dtype not in TYPES.values():
         raise BadInput(f"The array {name!r} is of {dtype}, which a packed file cannot hold.")
     flat = _in_order(array).reshape(-1)
-    if half and dtype == "float32":
+    if _is_halved(array, half):
         flat = _as_half(flat)
     bits = flat.view(f"u{flat.itemsize}")
     fill = fill_of(bits)
@@ -123,6 +127,11 @@ def _in_order(array: NDArray[Any]) -> NDArray[Any]:
     """The array in C order and little endian, as it lies in the file."""
     ordered = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
     return ordered.reshape(array.shape)
+
+
+def _is_halved(array: NDArray[Any], half: Half) -> bool:
+    wanted = {"none": False, "matrices": array.ndim > 1, "all": True}
+    return wanted[half] and array.dtype == np.float32
 
 
 def _as_half(flat: NDArray[np.float32]) -> NDArray[Any]:

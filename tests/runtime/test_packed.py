@@ -143,7 +143,7 @@ def test_no_name_collides(tmp_path: Path, name: str) -> None:
 
 def test_the_bytes_are_always_the_same(tmp_path: Path) -> None:
     arrays = {str(i): pruned((50, i), "float32", 0.8, i) for i in range(20)}
-    for options in ({}, {"half": True}, {"zstd": 3}):
+    for options in ({}, {"half": "all"}, {"zstd": 3}):
         write_packed(tmp_path / "x", arrays, **options)
         first = (tmp_path / "x").read_bytes()
         write_packed(tmp_path / "x", arrays, **options)
@@ -158,7 +158,7 @@ def test_half_precision_where_it_holds_every_value(tmp_path: Path) -> None:
     too_large = np.array([1.0, 70_000.0] * 50, np.float32)
     counts = np.arange(100, dtype=np.int64)
     arrays = {"weight": weight, "too large": too_large, "counts": counts}
-    packed = write_packed(tmp_path / "x", arrays, half=True)
+    packed = write_packed(tmp_path / "x", arrays, half="all")
     assert packed.full_precision == ("too large",)
     assert packed.size < 200 * 100 * (0.4 * 2 + 1 / 8) + 1_500 + 800
     found = PackedFile.open(tmp_path / "x")
@@ -166,9 +166,18 @@ def test_half_precision_where_it_holds_every_value(tmp_path: Path) -> None:
     assert same(found.array("too large"), too_large) and same(found.array("counts"), counts)
 
 
+def test_half_precision_of_matrices_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    matrix, scales = (rng.standard_normal(s).astype(np.float32) / 3e6 for s in ((20, 30), 600))
+    write_packed(tmp_path / "x", {"matrix": matrix, "scales": scales}, half="matrices")
+    found = PackedFile.open(tmp_path / "x")
+    assert same(found.array("matrix"), matrix.astype(np.float16).astype(np.float32))
+    assert same(found.array("scales"), scales)
+
+
 def test_an_array_too_small_for_half_precision_stays_as_it_is(tmp_path: Path) -> None:
     array = np.array([0.1], np.float32)
-    assert write_packed(tmp_path / "x", {"x": array}, half=True).full_precision == ("x",)
+    assert write_packed(tmp_path / "x", {"x": array}, half="all").full_precision == ("x",)
     assert same(PackedFile.open(tmp_path / "x").array("x"), array)
 
 

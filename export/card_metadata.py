@@ -1,0 +1,139 @@
+"""The head of a model card, which the hub reads: what a bundle is, as keys of its YAML.
+
+Only what the bundle itself says: what it does not know is left out.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+from runtime.bundle import Bundle, Manifest
+from speech.assets import BUNDLED_MODELS
+from speech.errors import BadInput
+from speech.scoring import Score
+
+#: Methods that cut nothing.
+UNCUT = ("dense", "dense_finetune")
+
+_LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
+
+_TASK = "automatic-speech-recognition"
+
+
+def front_matter(bundle: Bundle, *, license: str | None = None) -> ModelCardData:
+    """`license` is an identifier of the hub's, such as apache-2.0."""
+    manifest, results = bundle.manifest, _results(bundle.manifest)
+    return ModelCardData(
+        library_name="secateur",
+        pipeline_tag=_TASK,
+        base_model=base_model(manifest),
+        language=language(bundle),
+        license=license,
+        tags=_tags(manifest),
+        model_name=manifest.name if results else None,
+        eval_results=results,
+    )
+
+
+def base_model(manifest: Manifest) -> str | None:
+    """The hub's name of the model that was cut; None for a bundled one or a folder.
+
+    A bundle says owner/name of either. What is a folder here was one then too, most likely.
+    """
+    source = manifest.provenance.get("model")
+    if not isinstance(source, str) or source in BUNDLED_MODELS or source.count("/") != 1:
+        return None
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        return None
+    return None if Path(source).exists() else source
+
+
+def language(bundle: Bundle) -> str | None:
+    """What multilingual Whisper is told to write, as in the prefix of its decoder."""
+    if bundle.manifest.family != "whisper":
+        return None
+    prefix = bundle.manifest.decoding.get("prefix")
+    try:
+        tokens = json.loads(bundle.tokenizer.read_text(encoding="utf-8"))["added_tokens"]
+        spelt = {token["id"]: str(token["content"]) for token in tokens}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"{bundle.tokenizer} is not a tokenizer: export the bundle again."
+        ) from error
+    for token in prefix if isinstance(prefix, list) else ():
+        if named := _LANGUAGE.fullmatch(spelt.get(token, "")):
+            return named[1]
+    return None
+
+
+def stored_score(manifest: Manifest) -> Score | None:
+    """How well it heard on the host, if that was measured."""
+    if manifest.score is None:
+        return None
+    score = Score.from_json(manifest.score)
+    figures = [value for name, value in vars(score).items() if name != "normalizer"]
+    if any(isinstance(figure, bool) or not isinstance(figure, int | float) for figure in figures):
+        raise BadInput(f"The score of {manifest.name} is not in figures: export the bundle again.")
+    return score
+
+
+def corpus(manifest: Manifest) -> str | None:
+    """What it was scored on, as the recipe names it; of a path only the last part."""
+    named = found(manifest.provenance, "recipe", "corpus", "evaluate")
+    if not isinstance(named, str):
+        return None
+    is_path = named.startswith((".", "~", "/")) or named.count("/") > 1
+    return Path(named).name if is_path else named
+
+
+def found(record: Mapping[str, Any], *keys: str) -> Any:
+    """What a record of records holds under these keys; None if it has no such place."""
+    value: Any = record
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _tags(manifest: Manifest) -> list[str]:
+    cut = ["pruned"] if manifest.method not in UNCUT and manifest.sparsity.achieved else []
+    rounded = [manifest.precision] if manifest.precision != "fp32" else []
+    return [*cut, "onnx", manifest.architecture, manifest.method, *rounded]
+
+
+def _results(manifest: Manifest) -> list[EvalResult] | None:
+    score, scored_on = stored_score(manifest), corpus(manifest)
+    if score is None or scored_on is None:
+        return None
+    kind, split, config = _dataset(scored_on)
+    return [
+        EvalResult(
+            task_type=_TASK,
+            dataset_type=kind,
+            dataset_name=f"{scored_on} ({score.clips} clips)",
+            dataset_config=config,
+            dataset_split=split,
+            metric_type="wer",
+            metric_name="WER",
+            metric_value=round(100 * score.wer, 2),
+            metric_args={"normalizer": score.normalizer},
+        )
+    ]
+
+
+def _dataset(scored_on: str) -> tuple[str, str | None, str | None]:
+    """The hub's identifier of a corpus, its split and its configuration."""
+    name, _, part = scored_on.partition(":")
+    if name == "librispeech":
+        split, _, config = part.partition("-")
+        return "openslr/librispeech_asr", split or None, config or None
+    if "/" in name:
+        return name, None, part or None
+    return name, part or None, None
