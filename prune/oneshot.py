@@ -18,6 +18,7 @@ from prune.allocation.threshold import by_threshold
 from prune.checkpoint import Checkpoint
 from prune.curvature import hessian_traces
 from prune.curves import GRID, error_curves
+from prune.drift import PairedCollector, drawn_back
 from prune.families.layers import component
 from prune.families.selection import chosen_weights
 from prune.forcing import Report, Speech
@@ -25,7 +26,7 @@ from prune.gradients import Gradients, gradients, sensitivities
 from prune.methods import Method
 from prune.options import Options
 from prune.solve import Cut, SharedSolver, cut_to_count, cut_to_pattern
-from prune.statistics import Collector, hessians
+from prune.statistics import hessians
 from prune.walk import walk
 from speech.errors import BadInput
 
@@ -262,19 +263,20 @@ def _solve(
 ) -> Cuts:
     done = Cuts()
 
-    def settle(names: list[str], collector: Collector) -> None:
-        heard, solvers = collector.hessians(), SharedSolver()
+    def settle(names: list[str], collector: PairedCollector) -> None:
+        heard, drifts, solvers = collector.hessians(), collector.drifts(), SharedSolver()
         for name in names:
             if name not in cuts:
                 continue
             solver = solvers.of(name, heard[name])
-            count, cut = cuts[name]
+            weight, (count, cut) = weights[name], cuts[name]
+            target = drawn_back(weight, drifts[name], solver.damped)
             solution = (
-                solver.solve_quickly(weights[name], count)
+                solver.solve_quickly(weight, count, target=target)
                 if options.quick
-                else solver.solve(weights[name], cut)
+                else solver.solve(weight, cut, target=target)
             )
-            weights[name].copy_(solution.weight)
+            weight.copy_(solution.weight)
             done.damping[name], done.errors[name] = solution.damping, solution.error
 
     precision = getattr(torch, options.precision)

@@ -45,26 +45,39 @@ class Solver:
         return MaskSearch(self.damped.hessian)
 
     def solve(
-        self, weight: Tensor, cut: Cut, *, levels: int = LEVELS, rounds: int = ROUNDS
+        self,
+        weight: Tensor,
+        cut: Cut,
+        *,
+        target: Tensor | None = None,
+        levels: int = LEVELS,
+        rounds: int = ROUNDS,
     ) -> Solution:
-        """The layer with a new mask, its zeros kept, and the best weights under it."""
-        matter = weight.masked_fill(self.damped.dead, 0)
+        """The layer with a new mask, its zeros kept, and the best weights under it.
+
+        Best is what says what `target` does, weights without a zero; the layer itself unless given.
+        """
+        target = weight if target is None else target
+        matter = target.masked_fill(self.damped.dead, 0)
         keep, near = self._search.best_mask(
             matter,
             lambda scores: cut(zeros_first(scores, weight)),
             levels=levels,
             rounds=rounds,
         )
-        return self._refitted(weight, keep, near)
+        return self._refitted(target, keep & (weight != 0), near)
 
-    def solve_quickly(self, weight: Tensor, zeros: int) -> Solution:
+    def solve_quickly(
+        self, weight: Tensor, zeros: int, *, target: Tensor | None = None
+    ) -> Solution:
         """The same with the mask of one sweep: several times faster, and a larger error."""
-        swept, keep = sweep(weight, self.damped, zeros)
-        return self._refitted(weight, keep, swept)
+        target = weight if target is None else target
+        swept, keep = sweep(target.masked_fill(weight == 0, 0), self.damped, zeros)
+        return self._refitted(target, keep & (weight != 0), swept)
 
-    def _refitted(self, weight: Tensor, keep: Tensor, near: Tensor) -> Solution:
-        fitted = refit(weight, keep & (weight != 0), self.damped.hessian, near)
-        return Solution(fitted, self.damped.damping, layer_error(weight, fitted, self.hessian))
+    def _refitted(self, target: Tensor, keep: Tensor, near: Tensor) -> Solution:
+        fitted = refit(target, keep, self.damped.hessian, near)
+        return Solution(fitted, self.damped.damping, layer_error(target, fitted, self.hessian))
 
 
 class SharedSolver:

@@ -75,11 +75,13 @@ class Collector:
         def add(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
             owner = self._owner.get(name) or self._first_with(given[0], name)
             if owner == name:
-                rows = self._rows(name, layer, given[0])
-                self._sums[name] = self._sums.get(name, 0) + rows.T @ rows
-                self._counts[name] = self._counts.get(name, 0) + len(rows)
+                self._add(name, self._rows(name, layer, given[0]))
 
         return add
+
+    def _add(self, name: str, rows: Tensor) -> None:
+        self._sums[name] = self._sums.get(name, 0) + rows.T @ rows
+        self._counts[name] = self._counts.get(name, 0) + len(rows)
 
     def _first_with(self, given: Tensor, name: str) -> str:
         """Decided on the first clip: q, k and v of an attention are called one after another."""

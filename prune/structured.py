@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from prune.checkpoint import Checkpoint
+from prune.drift import PairedCollector, drawn_back
 from prune.families.groups import Group, Heads, groups
 from prune.forcing import Report, Speech
 from prune.options import Options
 from prune.reconstruct import damped, layer_error
-from prune.statistics import Collector, hessians
+from prune.statistics import hessians
 from prune.structure.budget import Kept, plan
 from prune.structure.layers import drop_layers
 from prune.structure.saliency import Removal, columns_of, removal_order
@@ -51,15 +52,18 @@ def cut_groups(
     kept = _planned(checkpoint, sparsity, speech, options, dense, report)
     errors: dict[str, float] = {}
 
-    def settle(names: list[str], collector: Collector) -> None:
-        fresh = collector.hessians()
+    def settle(names: list[str], collector: PairedCollector) -> None:
+        fresh, drifts = collector.hessians(), collector.drifts()
         known = groups(checkpoint.model)
         for name, indices in kept.items():
             group = known[name]
             if group.output in names and len(indices) < group.count:
-                before = checkpoint.model.get_submodule(group.output).weight.clone()
-                cut(checkpoint.model, group, indices, damped(fresh[group.output], group.output))
-                errors[group.output] = _error(checkpoint, group, before, indices, fresh)
+                mended = damped(fresh[group.output], group.output)
+                weight = checkpoint.model.get_submodule(group.output).weight
+                target = drawn_back(weight, drifts[group.output], mended)
+                weight.copy_(target)
+                cut(checkpoint.model, group, indices, mended)
+                errors[group.output] = _error(checkpoint, group, target, indices, fresh)
 
     walk(checkpoint, speech, settle, precision=precision, report=report)
     record_shapes(checkpoint.model)

@@ -4,8 +4,10 @@ What flows from block to block waits on disk between two of them, a clip at a ti
 grow with the number of clips.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
+from prune.drift import PairedCollector
 from prune.families.chains import Chain, chains
 from prune.families.layers import prunable_layers
 from prune.forcing import Report, Speech, fitting_clips, forcing
-from prune.statistics import Collector
 
 #: Told the layers of a block and what they heard: changes the layers in place.
-Settle = Callable[[list[str], Collector], None]
+Settle = Callable[[list[str], PairedCollector], None]
 
 
 @torch.no_grad()
@@ -34,26 +36,31 @@ def walk(
 ) -> None:
     """Call `settle` for each block in the order in which the model runs them.
 
-    A block's statistics are of its own uncut layers, on what the cut blocks before it give;
-    Whisper's decoder hears the cut encoder.
+    A block's statistics are of its own uncut layers, on what the cut blocks before it give, beside
+    what they would hear from uncut ones. Whisper's decoder hears the cut encoder.
     """
     model = checkpoint.model
     fitting = fitting_clips(checkpoint, speech)
     run = chains(model, tied=tied)
     every = [link for chain in run for link in chain.links]
-    for chain in run:
-        with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
-            waiting = _Waiting(Path(folder))
-            frames = [
-                waiting.put(i, call)
-                for i, call in enumerate(_first_calls(checkpoint, speech, fitting, chain))
-            ]
+    with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
+
+        def waiting(kind: str, number: int) -> _Waiting:
+            calls = _first_calls(checkpoint, speech, fitting, run[number])
+            return _Waiting(Path(folder) / f"{kind} {number}", calls)
+
+        uncut = [waiting("uncut", number) for number in range(len(run))]
+        for number, chain in enumerate(run):
+            streams = _Streams(uncut[number], waiting("cut", number))
             for link in chain.links:
                 if report:
                     report("pruning block by block", every.index(link), len(every))
-                _settle_link(model, link, waiting, frames, settle, precision)
+                _settle_link(model, link, streams, settle, precision)
                 if link != chain.links[-1]:
-                    _pass_on(model.get_submodule(link), waiting, len(frames))
+                    for clip in range(len(fitting)):
+                        streams.cut.pass_on(clip, model.get_submodule(link))
+            streams.uncut.clear()
+            streams.cut.clear()
     if report:
         report("pruning block by block", len(every), len(every))
 
@@ -95,32 +102,45 @@ def _first_calls(
 
 
 def _settle_link(
-    model: nn.Module,
-    link: str,
-    waiting: "_Waiting",
-    frames: list[int | None],
-    settle: Settle,
-    precision: torch.dtype,
+    model: nn.Module, link: str, streams: "_Streams", settle: Settle, precision: torch.dtype
 ) -> None:
     layers = {
         name: layer
         for name, layer in prunable_layers(model, tied=True).items()
         if name == link or name.startswith(f"{link}.")
     }
-    collector = Collector(layers, precision)
+    collector = PairedCollector(layers, precision)
     module = model.get_submodule(link)
     with collector:
-        for clip, real_frames in enumerate(frames):
-            args, kwargs = waiting.get(clip)
+        for clip, real_frames in enumerate(streams.cut.real_frames):
             collector.real_frames = real_frames
+            with collector.uncut():
+                streams.uncut.pass_on(clip, module)
+            args, kwargs = streams.cut.get(clip)
             module(*args, **kwargs)
     settle(list(layers), collector)
 
 
-def _pass_on(module: nn.Module, waiting: "_Waiting", clips: int) -> None:
-    """What the cut block gives is what the next one gets."""
-    for clip in range(clips):
-        args, kwargs = waiting.get(clip)
+class _Waiting:
+    """Calls on disk, one file a clip."""
+
+    def __init__(self, folder: Path, calls: Iterator[Call]):
+        self._folder = folder
+        folder.mkdir()
+        self.real_frames: list[int | None] = []
+        for clip, (args, kwargs, real_frames) in enumerate(calls):
+            self._put(clip, args, kwargs)
+            self.real_frames.append(real_frames)
+
+    def get(self, clip: int) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+        found: tuple[tuple[Tensor, ...], dict[str, Any]] = torch.load(
+            self._folder / f"{clip}.pt", weights_only=True
+        )
+        return found
+
+    def pass_on(self, clip: int, module: nn.Module) -> None:
+        """What the block gives is what the next one gets."""
+        args, kwargs = self.get(clip)
         given = module(*args, **kwargs)
         given = given[0] if isinstance(given, tuple) else given
         if args:
@@ -129,23 +149,18 @@ def _pass_on(module: nn.Module, waiting: "_Waiting", clips: int) -> None:
             kwargs = {"hidden_states": given} | {
                 key: value for key, value in kwargs.items() if key != "hidden_states"
             }
-        waiting.put(clip, (args, kwargs, None))
+        self._put(clip, args, kwargs)
 
+    def clear(self) -> None:
+        shutil.rmtree(self._folder)
 
-class _Waiting:
-    """Calls on disk, one file a clip."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def put(self, clip: int, call: Call) -> int | None:
-        """Write one down; gives back its count of real frames."""
-        args, kwargs, real_frames = call
+    def _put(self, clip: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         torch.save((args, kwargs), self._folder / f"{clip}.pt")
-        return real_frames
 
-    def get(self, clip: int) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
-        found: tuple[tuple[Tensor, ...], dict[str, Any]] = torch.load(
-            self._folder / f"{clip}.pt", weights_only=True
-        )
-        return found
+
+@dataclass(frozen=True)
+class _Streams:
+    """What comes to a block from the model as it was, and from what the blocks before became."""
+
+    uncut: _Waiting
+    cut: _Waiting
