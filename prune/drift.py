@@ -25,11 +25,14 @@ _DOUBT = 0.1
 
 
 class PairedCollector(Collector):
-    """Hears each clip twice: as the uncut model gives it (`uncut`), then as the cut one does."""
+    """Hears each clip twice: as the uncut model gives it (`uncut`), then as the cut one does.
+
+    Where that is the same once will do.
+    """
 
     def __init__(self, layers: Mapping[str, nn.Module], precision: torch.dtype = torch.float32):
         super().__init__(layers, precision)
-        self._drifts: dict[str, Tensor] = {}
+        self._changes: dict[str, Tensor] = {}
         self._uncut: deque[Tensor] = deque()
         self._hears_uncut = False
 
@@ -43,17 +46,39 @@ class PairedCollector(Collector):
             self._hears_uncut = False
 
     def drifts(self) -> dict[str, Tensor]:
-        """By layer the mean outer product of the input's change with the input as it is now."""
-        mean = {name: total / self._counts[name] for name, total in self._drifts.items()}
-        return {name: mean[owner] for name, owner in self._owner.items()}
+        """By layer the mean outer product of how its output has changed with its input now."""
+        found = {}
+        for name, owner in self._owner.items():
+            weight = self._weight(name)
+            if owner not in self._changes:
+                found[name] = torch.zeros_like(weight)
+                continue
+            mean = self._changes[owner] / self._counts[owner]
+            found[name] = mean if self._is_narrow(owner) else weight @ mean
+        return found
 
     def _add(self, name: str, rows: Tensor) -> None:
         if self._hears_uncut:
             self._uncut.append(rows)
             return
         super()._add(name, rows)
+        if not self._uncut:
+            return
         change = self._uncut.popleft() - rows
-        self._drifts[name] = self._drifts.get(name, 0) + change.T @ rows
+        if self._is_narrow(name):
+            change = change @ self._weight(name).T
+        self._changes[name] = self._changes.get(name, 0) + change.T @ rows
+
+    def _is_narrow(self, name: str) -> bool:
+        """Whether less is multiplied if the change of the output is taken at once: for a layer with
+        few outputs, and an input of its own."""
+        outputs, inputs = self._weight(name).shape
+        return 2 * outputs < inputs and list(self._owner.values()).count(name) == 1
+
+    def _weight(self, name: str) -> Tensor:
+        weight = self._layers[name].weight
+        assert isinstance(weight, Tensor)
+        return weight.flatten(1).to(self._precision)
 
 
 def drawn_back(weight: Tensor, drift: Tensor, hessian: Damped) -> Tensor:
@@ -62,6 +87,5 @@ def drawn_back(weight: Tensor, drift: Tensor, hessian: Damped) -> Tensor:
         return weight
     system = hessian.hessian.clone()
     system.diagonal().add_(_DOUBT * system.diagonal().mean())
-    wanted = weight.to(system) @ drift
-    change: Tensor = solved(system, wanted.T).T.to(weight)
+    change: Tensor = solved(system, drift.T).T.to(weight)
     return weight + _SHARE * change

@@ -6,7 +6,8 @@ grow with the number of clips.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
 from prune.drift import PairedCollector
-from prune.families.chains import Chain, chains
+from prune.families.chains import chains
 from prune.families.layers import prunable_layers
 from prune.forcing import Report, Speech, fitting_clips, forcing
 
@@ -44,65 +45,82 @@ def walk(
     run = chains(model, tied=tied)
     every = [link for chain in run for link in chain.links]
     with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
-
-        def waiting(kind: str, number: int) -> _Waiting:
-            calls = _first_calls(checkpoint, speech, fitting, run[number])
-            return _Waiting(Path(folder) / f"{kind} {number}", calls)
-
-        uncut = [waiting("uncut", number) for number in range(len(run))]
-        for number, chain in enumerate(run):
-            streams = _Streams(uncut[number], waiting("cut", number))
+        heard = _heard(checkpoint, speech, fitting, Path(folder) / "heard")
+        uncut = [_Waiting(Path(folder) / f"uncut {number}") for number in range(len(run))]
+        first = [chain.links[0] for chain in run]
+        _record(model, heard, dict(zip(first, uncut, strict=True)))
+        for chain, before in zip(run, uncut, strict=True):
+            now = _Waiting(Path(folder) / "cut")
+            if chain == run[0]:
+                now.take_over(before)
+            else:
+                _record(model, heard, {chain.links[0]: now})
             for link in chain.links:
                 if report:
                     report("pruning block by block", every.index(link), len(every))
-                _settle_link(model, link, streams, settle, precision)
+                streams, is_first = _Streams(before, now), link == every[0]
+                _settle_link(model, link, streams, settle, precision, is_first=is_first)
                 if link != chain.links[-1]:
                     for clip in range(len(fitting)):
-                        streams.cut.pass_on(clip, model.get_submodule(link))
-            streams.uncut.clear()
-            streams.cut.clear()
+                        now.pass_on(clip, model.get_submodule(link))
+            before.clear()
+            now.clear()
     if report:
         report("pruning block by block", len(every), len(every))
 
 
-class _Reached(Exception):  # noqa: N818 - it reports an arrival, not an error
-    """A forward pass has come to the block in question, with this call."""
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]):
-        self.args_given, self.kwargs_given = args, kwargs
+class _Done(Exception):  # noqa: N818 - it ends a forward pass, for nothing after it is wanted
+    pass
 
 
-Call = tuple[tuple[Any, ...], dict[str, Any], int | None]
+def _heard(checkpoint: Checkpoint, speech: Speech, fitting: list[int], place: Path) -> "_Waiting":
+    """How the model itself is called."""
+    waiting, force = _Waiting(place), forcing(checkpoint)
+    for index in fitting:
+        forced = force(*speech[index])
+        assert forced is not None
+        waiting.add((), forced.inputs, forced.real_frames)
+    return waiting
 
 
-def _first_calls(
-    checkpoint: Checkpoint, speech: Speech, fitting: list[int], chain: Chain
-) -> Iterator[Call]:
-    """How the model calls the chain's first link on every clip."""
+def _record(model: nn.Module, heard: "_Waiting", places: Mapping[str, "_Waiting"]) -> None:
+    """Write down how the model calls these modules, which are named in the order of its calls."""
+    reached: list[str] = []
+    real_frames: int | None = None
 
-    def stop(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise _Reached(args, kwargs)
+    def hook(link: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+        def write(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            places[link].add(args, kwargs, real_frames)
+            reached.append(link)
+            if len(reached) == len(places):
+                raise _Done
 
-    force = forcing(checkpoint)
-    hook = checkpoint.model.get_submodule(chain.links[0]).register_forward_pre_hook(
-        stop, with_kwargs=True
-    )
+        return write
+
+    hooks = [
+        model.get_submodule(link).register_forward_pre_hook(hook(link), with_kwargs=True)
+        for link in places
+    ]
     try:
-        for index in fitting:
-            forced = force(*speech[index])
-            assert forced is not None
-            try:
-                checkpoint.model(**forced.inputs)
-            except _Reached as call:
-                yield call.args_given, call.kwargs_given, forced.real_frames
-            else:
-                raise AssertionError(f"{chain.links[0]} is never called")
+        for clip, real_frames in enumerate(heard.real_frames):  # noqa: B007 - the hook reads it
+            _, kwargs = heard.get(clip)
+            with suppress(_Done):
+                model(**kwargs)
+            assert reached == list(places), "modules are called in another order, or never"
+            reached.clear()
     finally:
-        hook.remove()
+        for each in hooks:
+            each.remove()
 
 
 def _settle_link(
-    model: nn.Module, link: str, streams: "_Streams", settle: Settle, precision: torch.dtype
+    model: nn.Module,
+    link: str,
+    streams: "_Streams",
+    settle: Settle,
+    precision: torch.dtype,
+    *,
+    is_first: bool,
 ) -> None:
     layers = {
         name: layer
@@ -114,6 +132,9 @@ def _settle_link(
     with collector:
         for clip, real_frames in enumerate(streams.cut.real_frames):
             collector.real_frames = real_frames
+            if is_first:  # nothing is cut yet
+                streams.uncut.pass_on(clip, module)
+                continue
             with collector.uncut():
                 streams.uncut.pass_on(clip, module)
             args, kwargs = streams.cut.get(clip)
@@ -124,13 +145,18 @@ def _settle_link(
 class _Waiting:
     """Calls on disk, one file a clip."""
 
-    def __init__(self, folder: Path, calls: Iterator[Call]):
+    def __init__(self, folder: Path):
         self._folder = folder
         folder.mkdir()
         self.real_frames: list[int | None] = []
-        for clip, (args, kwargs, real_frames) in enumerate(calls):
-            self._put(clip, args, kwargs)
-            self.real_frames.append(real_frames)
+
+    def add(self, args: tuple[Any, ...], kwargs: dict[str, Any], real_frames: int | None) -> None:
+        self._put(len(self.real_frames), args, kwargs)
+        self.real_frames.append(real_frames)
+
+    def take_over(self, other: "_Waiting") -> None:
+        shutil.copytree(other._folder, self._folder, dirs_exist_ok=True)
+        self.real_frames = list(other.real_frames)
 
     def get(self, clip: int) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
         found: tuple[tuple[Tensor, ...], dict[str, Any]] = torch.load(

@@ -53,7 +53,8 @@ def test_a_block_is_told_how_its_inputs_have_changed(
     compared = [name for name in last if name in now]
     assert compared
     for name in compared:
-        expected = (heard[name] - now[name]).T @ now[name] / len(now[name])
+        weight = uncut[name].flatten(1)
+        expected = weight @ (heard[name] - now[name]).T @ now[name] / len(now[name])
         assert found[name].any()
         assert torch.allclose(found[name], expected, rtol=1e-3, atol=1e-5), name
 
@@ -80,7 +81,8 @@ def test_a_layer_is_drawn_back_to_what_it_said() -> None:
     before = torch.randn(4000, 20, generator=generator) @ mixing
     now = before + 0.5 * torch.randn(4000, 20, generator=generator) + 0.2 * before.roll(1, dims=1)
     weight = torch.randn(30, 20, generator=generator)
-    drift, hessian = (before - now).T @ now / 4000, damped(now.T @ now / 4000, "the layer")
+    drift = weight @ (before - now).T @ now / 4000
+    hessian = damped(now.T @ now / 4000, "the layer")
 
     def away(tried: Tensor) -> float:
         return float((before @ weight.T - now @ tried.T).square().mean())
