@@ -42,7 +42,7 @@ def _row(shape: str, place: Path, samples: int) -> str:
     row = f"{shape:14}{found['seconds']:6.1f}{found['peak'] / 1e6:9.0f}{found['differ']:10.1e}"
     for folder in ("fp32", "small"):
         bundle = place / folder
-        (measured,) = measure_here([bundle], joined(1).clips, samples=samples)
+        (measured,) = measure_here([bundle], joined(1).clips, warm_up=1, samples=samples)
         if measured.latency is None:
             raise SystemExit(f"{shape} could not be measured: {measured.error}")
         peak = measured.peak_bytes or 0
