@@ -6,18 +6,17 @@ every weight, the tied embedding among them. Sizes come from the weights, so lay
 """
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu
 
-from export.fused_attention import OPERATOR, FusedAttention, attend, heads, settings
+from export.fused_attention import heads
 from export.optimum.merge import Port, merged
 from export.tracing import Signature, write_graph
+from export.whisper_parts import Decoder, caches, cross_attention, encode
 
 _BATCH = {0: "batch_size"}
 _NEW, _OLD, _HEARD = (
@@ -55,55 +54,10 @@ class _Encoder(nn.Module):
         self.encoder = model.model.encoder
 
     def forward(self, features: Tensor) -> Tensor:
-        encoder = self.encoder
-        hidden = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
-        hidden = hidden + encoder.embed_positions.weight
-        for layer in encoder.layers:
-            attention = FusedAttention(layer.self_attn)
-            hidden = hidden + attention(layer.self_attn_layer_norm(hidden))[0]
-            hidden = hidden + _feed_forward(layer, hidden)
-        final: Tensor = encoder.layer_norm(hidden)
-        return final
+        return encode(self.encoder, features)
 
 
-class _Decoder(nn.Module):
-    """The tied embedding is one table, turned so that the vocabulary projection is a `MatMul`."""
-
-    def __init__(self, model: Any):
-        super().__init__()
-        self.decoder = model.model.decoder
-        projection = model.proj_out.weight
-        self.tied = model.model.decoder.embed_tokens.weight is projection
-        self.table = nn.Parameter(projection.detach().T.contiguous(), requires_grad=False)
-
-    def decode(
-        self, tokens: Tensor, past: Sequence[Tensor], cross: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Logits of every token, and the grown cache."""
-        decoder = self.decoder
-        start, count = past[0].shape[2], tokens.shape[1]
-        hidden = self._embed(tokens) + decoder.embed_positions.weight[start : start + count]
-        grown = []
-        for i, layer in enumerate(decoder.layers):
-            pair = slice(2 * i, 2 * i + 2)
-            heard, cache = _recall(layer, hidden, past[pair])
-            hidden = hidden + heard
-            query = layer.encoder_attn.q_proj(layer.encoder_attn_layer_norm(hidden))
-            hidden = hidden + attend(layer.encoder_attn, query, *cross[pair])
-            hidden = hidden + _feed_forward(layer, hidden)
-            grown += cache
-        return decoder.layer_norm(hidden) @ self.table, grown
-
-    def _embed(self, tokens: Tensor) -> Tensor:
-        embedded: Tensor
-        if self.tied:
-            embedded = self.table.index_select(1, tokens.flatten()).T.unflatten(0, tokens.shape)
-        else:
-            embedded = self.decoder.embed_tokens(tokens)
-        return embedded
-
-
-class _First(_Decoder):
+class _First(Decoder):
     def forward(self, tokens: Tensor, heard: Tensor) -> list[Tensor]:
         layers = self.decoder.layers
         empty = [
@@ -111,58 +65,19 @@ class _First(_Decoder):
             for layer in layers
             for _ in ("key", "value")
         ]
-        cross = [
-            _split(project(heard), attention)
-            for attention in (layer.encoder_attn for layer in layers)
-            for project in (attention.k_proj, attention.v_proj)
-        ]
-        logits, grown = self.decode(tokens, empty, cross)
-        return [logits, *grown, *cross]
+        cross = cross_attention([layer.encoder_attn for layer in layers], heard)
+        hidden, grown = self.decode(self.embed(tokens), empty, cross)
+        return [self.decoder.layer_norm(hidden) @ self.table, *grown, *cross]
 
 
-class _Later(_Decoder):
+class _Later(Decoder):
     def forward(self, tokens: Tensor, past: list[Tensor], cross: list[Tensor]) -> list[Tensor]:
-        logits, grown = self.decode(tokens, past, cross)
-        return [logits, *grown]
-
-
-def _recall(layer: Any, hidden: Tensor, past: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Causal self-attention over the cache and the new tokens, and the cache with those added."""
-    attention, hidden = layer.self_attn, layer.self_attn_layer_norm(hidden)
-    query, (key, value) = attention.q_proj(hidden), past
-    grown = [hidden.shape[0], heads(attention), key.shape[2] + hidden.shape[1], attention.head_dim]
-    joined, *cache = torch.onnx.ops.symbolic_multi_out(
-        OPERATOR,
-        [query, attention.k_proj(hidden), attention.v_proj(hidden), None, None, None, key, value],
-        {**settings(attention), "unidirectional": 1},
-        dtypes=[query.dtype] * 3,
-        shapes=[query.shape, grown, grown],
-        version=1,
-    )
-    return attention.out_proj(joined), cache
-
-
-def _feed_forward(layer: Any, hidden: Tensor) -> Tensor:
-    out: Tensor = layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(hidden))))
-    return out
-
-
-def _split(projected: Tensor, attention: Any) -> Tensor:
-    """(batch, time, heads × size) to (batch, heads, time, size)."""
-    apart: Tensor = projected.unflatten(2, (heads(attention), attention.head_dim))
-    return apart.transpose(1, 2)
+        hidden, grown = self.decode(self.embed(tokens), past, cross)
+        return [self.decoder.layer_norm(hidden) @ self.table, *grown]
 
 
 def _attentions(model: Any, name: str) -> list[Any]:
     return [getattr(layer, name) for layer in model.model.decoder.layers]
-
-
-def _caches(attentions: Sequence[Any], length: int) -> list[Tensor]:
-    return [
-        torch.zeros(2, heads(attention), length, attention.head_dim)
-        for attention in attentions
-        for _ in ("key", "value")
-    ]
 
 
 def _names(model: Any, before: str, side: str) -> list[str]:
@@ -185,8 +100,8 @@ def _first_signature(model: Any) -> Signature:
 
 
 def _later_signature(model: Any) -> Signature:
-    past = _caches(_attentions(model, "self_attn"), 5)
-    cross = _caches(_attentions(model, "encoder_attn"), 11)
+    past = caches(_attentions(model, "self_attn"), 5, batch=2)
+    cross = caches(_attentions(model, "encoder_attn"), 11, batch=2)
     return Signature(
         inputs=(torch.zeros(2, 3, dtype=torch.long), past, cross),
         axes=(
