@@ -61,7 +61,7 @@ def sound(form: str) -> tuple[bytes, Arrays]:
         if form == "plain":
             path.write_bytes(safetensors.numpy.save(arrays))
         else:
-            options: dict[str, Any] = {"half": {"half": True}, "zstd": {"zstd": 9}}.get(form, {})
+            options: dict[str, Any] = {"half": {"half": "all"}, "zstd": {"zstd": 9}}.get(form, {})
             assert "sparse" in write_packed(path, arrays, **options).sparse
         return path.read_bytes(), dict(PackedFile.open(path).items())
 
