@@ -11,9 +11,8 @@ from pathlib import Path
 
 from prune.checkpoint import Checkpoint, is_checkpoint, open_checkpoint
 from prune.packed_weights import PACKED_WEIGHTS, PLAIN_WEIGHTS, is_packed
-from runtime.archive import Report, opened
-from runtime.archive_reader import readable
-from runtime.bundle import HOST_ONLY, MANIFEST
+from runtime.archive import Report, holds_bundle, opened
+from runtime.bundle import HOST_ONLY
 from runtime.packed.reader import PackedFile
 from runtime.packed.rounded import Values, write_rounded
 from runtime.packed.writer import Packed, write_packed
@@ -45,14 +44,19 @@ def replace_weights(folder: Path, *, zstd: int | None = None) -> None:
     plain.unlink()
 
 
-def load(source: str | Path, *, report: Report | None = None) -> Checkpoint:
-    """The checkpoint in a packed folder, a bundle's folder or a `.secateur` archive."""
+def load(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    check_hashes: bool = False,
+    report: Report | None = None,
+) -> Checkpoint:
+    """The checkpoint in a bundle's folder or archive, or one in a folder of its own, packed or
+    not, or on the hub."""
     path = Path(source)
-    with readable(path):
-        in_a_bundle = path.is_file() or (path / MANIFEST).is_file()
-    if not in_a_bundle:
-        return open_checkpoint(str(source))
-    with opened(path, report=report) as bundle:
+    if not holds_bundle(path):
+        return open_checkpoint(str(source), revision=revision)
+    with opened(path, check_hashes=check_hashes, report=report) as bundle:
         folder = bundle.folder / HOST_ONLY
         if not folder.is_dir():
             raise BadInput(

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.archive import opened
-from runtime.archive_reader import SUFFIX
-from runtime.bundle import MANIFEST, Bundle
+from runtime.archive import holds_bundle, opened
+from runtime.bundle import Bundle
 from speech.audio import RATE, Floats
 from speech.corpora import Corpus
 from speech.errors import BadInput
@@ -60,7 +59,7 @@ def evaluate(
     progress: Progress | None = None,
 ) -> Evaluation:
     """A bundle is heard by onnxruntime alone, as on the device; anything else by PyTorch."""
-    if not _is_bundle(Path(model)):
+    if not holds_bundle(Path(model)):
         listener = _checkpoint(model, revision, language, device)
         return _heard(model, listener, corpus, normalizer, progress)
     if language:
@@ -70,11 +69,6 @@ def evaluate(
         )
     with opened(Path(model)) as bundle:
         return _heard(model, _bundle(bundle, threads), corpus, normalizer, progress)
-
-
-def _is_bundle(path: Path) -> bool:
-    """Whether it is a bundle's folder or its archive."""
-    return path.suffix == SUFFIX or (path / MANIFEST).is_file()
 
 
 def _heard(

@@ -16,8 +16,7 @@ from prune.linear_algebra import solved
 from prune.reconstruct import Damped
 from prune.statistics import Collector
 
-#: How far towards what was said of the uncut model's inputs, 0 to 1. On demo-whisper a quarter and
-#: a half do equally well, and one is worse than nothing.
+#: How far towards what was said of the uncut model's inputs, 0 to 1.
 _SHARE = 0.5
 
 #: Added to the Hessian's diagonal, as a share of its mean: what was seldom heard teaches little.
@@ -27,7 +26,8 @@ _DOUBT = 0.1
 class PairedCollector(Collector):
     """Hears each clip twice: as the uncut model gives it (`uncut`), then as the cut one does.
 
-    Where that is the same once will do.
+    In a block with nothing cut before it these are the same: there it hears each clip once, as of
+    the cut one, and finds no drift.
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], precision: torch.dtype = torch.float32):

@@ -154,6 +154,12 @@ def opened(
             raise type(error)(str(error).replace(str(folder), str(path))) from error
 
 
+def holds_bundle(path: Path) -> bool:
+    """Whether `opened` is who can tell more: an archive, by its name at least, or a folder."""
+    with readable(path):
+        return path.suffix == SUFFIX or path.is_file() or (path / MANIFEST).is_file()
+
+
 def transfer_size(files: Sequence[Path]) -> int:
     """Bytes that the files take when an archive of them is sent."""
     packer = _compressor().compressobj(size=sum(path.stat().st_size for path in files))

@@ -1,22 +1,14 @@
 """`secateur export-optimum`: a model in the layout of optimum and transformers.js."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pipeline.progress import bars
-from runtime.archive import opened
-from runtime.bundle import HOST_ONLY, MANIFEST
 from runtime.whole_folder import refuse_taken
 from speech.corpora import open_corpus
-from speech.errors import BadInput
-
-if TYPE_CHECKING:
-    from prune.checkpoint import Checkpoint
 
 #: Clips on which PyTorch, onnxruntime and optimum are compared.
 _COUNT = 5
@@ -56,12 +48,13 @@ def command(
     refuse_taken(output)
     python = python or _beside_us()
     corpus = open_corpus(clips, limit=_COUNT)
-    with _checkpoint(source, revision) as checkpoint:
-        from export.optimum.layout import write_optimum_layout
+    from export.optimum.layout import write_optimum_layout
+    from export.packed_checkpoint import load
 
-        sounds = [clip.samples() for clip in corpus.clips]
-        agreement = write_optimum_layout(checkpoint, output, sounds, python=python)
-        family = checkpoint.family
+    with bars() as report:
+        checkpoint = load(source, revision=revision, check_hashes=True, report=report)
+    sounds = [clip.samples() for clip in corpus.clips]
+    agreement = write_optimum_layout(checkpoint, output, sounds, python=python)
     files = {
         path.relative_to(output).as_posix(): path.stat().st_size
         for path in sorted(output.rglob("*"))
@@ -70,7 +63,7 @@ def command(
     record: dict[str, Any] = {
         "source": source,
         "output": str(output),
-        "family": family,
+        "family": checkpoint.family,
         "files": files,
         "bytes": sum(files.values()),
         "clips": agreement.clips,
@@ -85,31 +78,6 @@ def _beside_us() -> Path | None:
     """The environment that `make optimum` sets up in a source checkout."""
     python = Path(__file__).parents[2] / ".venv-optimum" / "bin" / "python"
     return python if python.exists() else None
-
-
-@contextmanager
-def _checkpoint(source: str, revision: str | None) -> "Iterator[Checkpoint]":
-    path = Path(source)
-    if not (path.is_file() or (path / MANIFEST).is_file()):
-        from prune.checkpoint import open_checkpoint
-
-        yield open_checkpoint(source, revision=revision)
-        return
-    with bars() as report, opened(path, check_hashes=True, report=report) as bundle:
-        if bundle.manifest.precision != "fp32":
-            raise BadInput(
-                f"{source} is in {bundle.manifest.precision}, and this layout is written from "
-                "fp32: give the fp32 bundle that it was made from."
-            )
-        inside = bundle.folder / HOST_ONLY
-        if not inside.is_dir():
-            raise BadInput(
-                f"{source} has no PyTorch checkpoint in it: give the bundle as it was exported, "
-                "or the checkpoint itself."
-            )
-        from prune.checkpoint import open_checkpoint
-
-        yield open_checkpoint(str(inside))
 
 
 def _show(record: dict[str, Any]) -> None:

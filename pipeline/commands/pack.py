@@ -6,16 +6,15 @@ from pathlib import Path
 import click
 
 from pipeline.progress import bars
-from runtime.archive import pack
+from runtime.archive import holds_bundle, pack
 from runtime.archive_reader import SUFFIX, readable
-from runtime.bundle import MANIFEST
 from runtime.packed.rounded import VALUES, Values
 from runtime.packed.writer import HIGHEST_LEVEL
 from speech.errors import BadInput
 
 
 @click.command("pack", epilog="Example: secateur pack bundles/demo/demo-sew-dense -o sew.secateur")
-@click.argument("source", metavar="BUNDLE", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -40,17 +39,18 @@ def command(
     values: Values | None,
     zstd: int | None,
 ) -> None:
-    """Pack BUNDLE, a folder, into one file that `secateur unpack` opens; every hash is checked.
+    """Pack SOURCE, the folder of a bundle or of a checkpoint.
 
-    It is a tar compressed with zstd. The same bundle always gives the same bytes.
+    A bundle becomes one file that `secateur unpack` opens, a tar compressed with zstd; every hash
+    is checked. The same bundle always gives the same bytes.
 
-    A checkpoint's folder may stand in its place: the folder that is written has a packed file for
-    its weights, where zeros take one bit, and is opened by all of Secateur. `secateur load` gives
-    back what `from_pretrained` opens. In fp32 no bit is lost.
+    A checkpoint becomes a folder with a packed file for its weights, where zeros take one bit. All
+    of Secateur opens it, and `secateur load` gives back what `from_pretrained` opens. In fp32 no
+    bit is lost.
     """
     name = source.resolve().name
     with readable(source):
-        is_checkpoint = (source / "config.json").is_file() and not (source / MANIFEST).is_file()
+        is_checkpoint = (source / "config.json").is_file() and not holds_bundle(source)
     if is_checkpoint:
         _refuse(source, "bundle", {"--device-only": device_only, "--replace": replace})
         _pack_checkpoint(source, output or Path(f"{name}-packed"), values or "fp32", zstd)

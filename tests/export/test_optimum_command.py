@@ -1,13 +1,11 @@
 """`secateur export-optimum` as a user calls it: what it tells, and what it refuses."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import export.bundle
-from export.manifest import write_manifest
 from prune.checkpoint import Checkpoint
 from runtime.archive import pack
 from runtime.bundle import Bundle
@@ -76,11 +74,6 @@ def test_a_bundle_without_what_it_was_made_from(tmp_path: Path, bundle: Bundle) 
     file = tmp_path / "device.secateur"
     pack(bundle.folder, file, device_only=True)
     assert f"{file} has no PyTorch checkpoint" in refused(tmp_path, file)
-
-
-def test_a_rounded_bundle(tmp_path: Path, bundle: Bundle) -> None:
-    write_manifest(replace(bundle.manifest, precision="int8"), bundle.folder)
-    assert "is in int8" in refused(tmp_path, bundle.folder)
 
 
 def test_a_family_without_a_graph(tmp_path: Path, tiny_folders: dict[str, Path]) -> None:

@@ -71,7 +71,7 @@ def test_a_hub_name_without_a_network_is_one_sentence(corpus: Path, tmp_path: Pa
         ("bad name!/x", "bad name!/x"),
         ("demo-wisper", "did you mean demo-whisper"),
         ("./nothing/here", "does not exist"),
-        ("pyproject.toml", "is a file"),
+        ("pyproject.toml", "no .secateur archive"),
         ("speech", "has no config.json"),
     ],
 )

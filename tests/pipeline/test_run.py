@@ -22,6 +22,7 @@ from prune.schedule import prune
 from runtime.bundle import Bundle
 from speech.corpora import open_corpus
 from tests.noise import write_noise
+from tests.pipeline.command_line import assert_one_sentence, secateur
 
 LEARN = """
         corpus.calibrate = "{}"
@@ -64,9 +65,9 @@ def sew_recipe(recipe: Path, tiny_folders: dict[str, Path]) -> Path:
     return recipe
 
 
-def start(recipe: Path, *words: str) -> subprocess.Popen[str]:
+def start(recipe: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "run", str(recipe), *words],
+        [sys.executable, "-m", "pipeline", "run", str(recipe)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,10 +76,10 @@ def start(recipe: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return out, err
+def finished(recipe: Path, *words: str) -> str:
+    done = secateur("run", str(recipe), *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def manifests(output: Path) -> dict[str, bytes]:
@@ -87,7 +88,7 @@ def manifests(output: Path) -> dict[str, bytes]:
 
 def test_a_run_leaves_verified_bundles_and_a_table_and_is_not_repeated(recipe: Path) -> None:
     output = recipe.parent / "out"
-    rows = json.loads(finish(start(recipe, "--json"))[0])
+    rows = json.loads(finished(recipe, "--json"))
     assert {row["name"] for row in rows} == VARIANTS
     for name in VARIANTS:
         bundle = Bundle.open(output / name, check_hashes=True)
@@ -102,12 +103,12 @@ def test_a_run_leaves_verified_bundles_and_a_table_and_is_not_repeated(recipe: P
         assert len(measurement.samples) == 4
     before = manifests(output)
 
-    out, _ = finish(start(recipe))
+    out = finished(recipe)
     assert "0 bundles built, 0 measured" in out
     assert manifests(output) == before
 
     recipe.write_text(recipe.read_text().replace("[0.0, 0.5]", "[0.0, 0.5, 0.7]"))
-    out, _ = finish(start(recipe))
+    out = finished(recipe)
     assert "2 bundles built, 2 measured" in out
     assert {name: manifests(output)[name] for name in before} == before
 
@@ -119,10 +120,10 @@ def test_other_precisions_are_made_from_what_is_there(
     both = recipe.read_text().replace("[0.0, 0.5]", "[0.5]")
     both += 'export.pytorch = "packed"\nexport.zstd = 3\n'
     recipe.write_text(both.replace(f'"{tiny_folders["sew"]}", ', ""))
-    finish(start(recipe))
+    finished(recipe)
     before = manifests(output)
     recipe.write_text(recipe.read_text() + 'export.precisions = ["fp16", "int8"]\n')
-    rows = {row["name"]: row for row in json.loads(finish(start(recipe, "--json"))[0])}
+    rows = {row["name"]: row for row in json.loads(finished(recipe, "--json"))}
     (name,) = before
     assert load(output / name).model.config.model_type == "whisper"
     assert (output / name / "pytorch" / "model.packed.safetensors").exists()
@@ -135,9 +136,9 @@ def test_other_precisions_are_made_from_what_is_there(
     assert bundle.manifest.provenance["parent"] == Bundle.open(output / name).sha256
 
     recipe.write_text(both + 'export.precisions = ["mixed"]\n')
-    process = start(recipe)
-    _, err = process.communicate()
-    assert process.returncode == 2 and "'mixed'" in err and "a CTC model" in err
+    done = secateur("run", str(recipe))
+    assert done.returncode == 2
+    assert "'mixed'" in done.stderr and "a CTC model" in done.stderr
 
 
 def test_a_killed_run_is_taken_up_where_it_was(sew_recipe: Path) -> None:
@@ -154,7 +155,7 @@ def test_a_killed_run_is_taken_up_where_it_was(sew_recipe: Path) -> None:
         Bundle.open(folder.parent, check_hashes=True)
     kept = manifests(output)
     assert "sew-dense" in kept
-    out, _ = finish(start(sew_recipe))
+    out = finished(sew_recipe)
     assert "2 measured" in out
     assert f"{2 - len(kept)} bundles built" in out
     assert manifests(output).keys() == SEW_VARIANTS
@@ -168,12 +169,7 @@ def test_bad_recipes_and_models_exit_with_2_and_one_sentence(recipe: Path) -> No
         recipe.read_text().replace("clips", "clisp"),
     ):
         recipe.write_text(text)
-        process = start(recipe)
-        out, err = process.communicate()
-        assert process.returncode == 2
-        assert out == ""
-        assert len(err.strip().splitlines()) == 1, err
-        assert "Traceback" not in err
+        assert_one_sentence(secateur("run", str(recipe)))
 
 
 def test_one_recipe_of_calibrated_sliced_and_fine_tuned_models(sew_recipe: Path) -> None:
@@ -184,7 +180,7 @@ def test_one_recipe_of_calibrated_sliced_and_fine_tuned_models(sew_recipe: Path)
     sew_recipe.write_text(text + LEARN.format(sew_recipe.parent / "clips"))
     methods = ["wanda-50", "obs_structured-50", "mp_finetune_local-50", "dense_finetune", "dense"]
     names = {f"sew-{method}" for method in methods}
-    rows = json.loads(finish(start(sew_recipe, "--json"))[0])
+    rows = json.loads(finished(sew_recipe, "--json"))
     assert {row["name"] for row in rows} == names
     for name in names:
         bundle = Bundle.open(output / name, check_hashes=True)
@@ -232,11 +228,10 @@ def test_a_folder_with_something_else_in_it_is_left_alone_and_the_rest_is_made(
     mine = sew_recipe.parent / "out" / "sew-dense" / "diary.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("private")
-    process = start(sew_recipe, "--json")
-    out, err = process.communicate()
-    assert process.returncode == 2
-    assert "sew-dense could not be made: " in err
-    assert "Not made, for reasons given above: sew-dense." in err.splitlines()[-1]
-    assert "Traceback" not in err
-    assert {row["name"] for row in json.loads(out)} == SEW_VARIANTS - {"sew-dense"}
+    done = secateur("run", str(sew_recipe), "--json")
+    assert done.returncode == 2
+    assert "sew-dense could not be made: " in done.stderr
+    assert "Not made, for reasons given above: sew-dense." in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert {row["name"] for row in json.loads(done.stdout)} == SEW_VARIANTS - {"sew-dense"}
     assert mine.read_text() == "private"
