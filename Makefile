@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test optimum test-optimum lint tui picture bench curves demo-models clean
+.PHONY: help prune-and-export test test-arm64 optimum test-optimum lint tui picture bench bench-peers curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
@@ -10,6 +10,7 @@ RESULTS ?= bundles/demo/results.jsonl
 VENV := .venv
 BIN := $(VENV)/bin
 OPTIMUM := .venv-optimum
+PEERS := .venv-peers
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help: ## this list
@@ -26,6 +27,10 @@ optimum: $(OPTIMUM)/.ready ## set up .venv-optimum, where optimum and its older 
 test-optimum: $(VENV)/.host $(OPTIMUM)/.ready ## what export-optimum writes, opened by optimum's own classes
 	OMP_NUM_THREADS=1 $(OPTIMUM)/bin/python -m pytest tests/optimum
 
+test-arm64: $(VENV)/.dev ## add, doctor, deploy, bench and attach on an emulated ARM userland (minutes)
+	tests/remote/arm64/build-root.sh build/arm64
+	OMP_NUM_THREADS=1 SECATEUR_ARM64=build/arm64 $(BIN)/pytest -n 0 tests/remote/arm64
+
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +45,9 @@ picture: $(VENV)/.host ## draw docs/tui.svg, the README's picture, from RESULTS
 bench: $(VENV)/.host ## time features, command line and agent imports on this machine
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(VENV)/.host $(PEERS)/.ready ## our runtime beside faster-whisper, CTranslate2, whisper.cpp and optimum
+	$(BIN)/python -m benchmarks.runtime --peers $(PEERS)/bin/python
+
 curves: $(VENV)/.host ## prune the demo models by every method, 0 to 90 %, into docs/ (hours; goes on where it stopped)
 	$(BIN)/python -m benchmarks.curves demo-whisper
 	$(BIN)/python -m benchmarks.curves demo-sew
@@ -49,7 +57,7 @@ demo-models: $(VENV)/.host ## rebuild assets/ from nothing: speak the clips, tra
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m demo
 
 clean: ## remove the environment, builds and bundles (assets stay)
-	rm -rf $(VENV) $(OPTIMUM) build bundles dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OPTIMUM) $(PEERS) build bundles dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # A stamp is written only after an install that ended well, so an interrupted one is taken up again.
 $(VENV)/.host: pyproject.toml constraints.txt
@@ -69,4 +77,11 @@ $(OPTIMUM)/.ready: pyproject.toml constraints-optimum.txt
 	$(PYTHON) -m venv $(OPTIMUM)
 	$(OPTIMUM)/bin/pip install --quiet --disable-pip-version-check -c constraints-optimum.txt \
 		-e '.[optimum]' pytest pytest-timeout
+	@touch $@
+
+$(PEERS)/.ready: pyproject.toml constraints-peers.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 2; }
+	@echo "Setting up $(PEERS) (once, some minutes) …"
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -c constraints-peers.txt -e '.[peers]'
 	@touch $@

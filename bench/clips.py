@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.agent.case import ClipFile
+from bench.agent.job import ClipFile
 from speech.audio import RATE
 from speech.corpora.corpus import Clip
 
@@ -14,9 +14,10 @@ def clip_files(clips: Iterable[Clip], folder: Path) -> Iterator[ClipFile]:
     """The clips' own files where they have them; else WAV files, sample for sample, in `folder`."""
     for index, clip in enumerate(clips):
         if isinstance(clip.audio, Path):
-            yield ClipFile(clip.audio.resolve(), clip.text)
+            file = clip.audio.resolve()
         else:
-            yield ClipFile(_written(clip, folder / f"{index:05}.wav"), clip.text)
+            file = _written(clip, folder / f"{index:05}.wav")
+        yield ClipFile(file, clip.text, name=clip.name)
 
 
 def _written(clip: Clip, path: Path) -> Path:

@@ -1,39 +1,37 @@
-"""Measures bundles on this machine: one fresh process per bundle, one failure never ends the rest.
+"""Measures bundles on this machine: the same job, supervisor and journal as on a device.
 
-A fresh process is what makes peak memory and start-up honest, and what lets a case that crashes,
-hangs or is killed for memory become a line in the results instead of the end of them.
+Each measuring process is a fresh one, which is what makes peak memory and start-up honest, and
+what lets a case that crashes, hangs or is killed for memory become a line in the results.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
+import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
-import bench
-from bench.agent.case import Case
-from bench.agent.measure import describe_variant
+from bench.agent.children import AGENT, agent_environment
+from bench.agent.events import CaseEnded, Stamped, TurnStarted
+from bench.agent.job import Job, Plan, read_job, write_job
+from bench.agent.journal import JOURNAL_FILE, read_journal
 from bench.agent.measurement import Measurement
+from bench.agent.summary import summarise_job
+from bench.cases import cases_here
 from bench.clips import clip_files
-from runtime.bundle import Bundle
+from bench.scored import scored
+from runtime.settings import Settings
 from speech.corpora.corpus import Clip
 from speech.errors import BadInput
 
-ROOT = Path(bench.__file__).resolve().parents[1]  # where the rooms lie
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+#: Hears each event once it is on the disk.
+Heard = Callable[[Stamped], None]
+_GRACE = 10.0  # seconds that the supervisor may take to end its processes
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Step:
     bundle: Path
     index: int  # from 0
     total: int
-    pid: int | None = None  # of the measuring process, while it runs
+    pid: int | None = None  # of the first measuring process, while it runs
     error: str | None = None
 
 
@@ -59,115 +57,132 @@ def measure_here(
     warm_up: int = 3,
     samples: int = 20,
     timeout: float = 900.0,
+    normalizer: str = "basic",
     progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> list[Measurement]:
     """One measurement per bundle, in order; a failed one has its `error` set.
 
-    `samples` is the count of timed transcriptions of each clip, `timeout` the seconds one bundle
-    may take in all.
+    `samples` is the count of timed transcriptions of each clip, `timeout` the seconds one process
+    may take. Bundles take turns, so that none is favoured by the hour. In `folder` the job waits to
+    be gone on with, by the same call, if this one is interrupted; at its end nothing is left there.
     """
-    with tempfile.TemporaryDirectory(prefix="secateur-clips-") as folder:
-        files = tuple(clip_files(clips, Path(folder)))
-        cases = [Case(path.resolve(), files, threads, warm_up, samples) for path in bundles]
-        return [
-            _reported(case, timeout, Step("started", case.bundle, index, len(cases)), progress)
-            for index, case in enumerate(cases)
-        ]
+    if not bundles:
+        return []
+    count = samples * len(clips)
+    plan = Plan(
+        warm_up=warm_up,
+        min_samples=count,
+        max_samples=count,
+        budget_seconds=timeout * count,
+        turn_samples=max(8, -(-count // 4)),
+        timeout_seconds=timeout,
+    )
+    with _place(folder) as place:
+        files = tuple(clip_files(clips, place / "clips"))
+        cases = cases_here(bundles, [Settings(threads=threads)])
+        job = Job.make(cases, files, plan=plan, normalizer=normalizer, wait=True)
+        job = _interrupted(place / "job", job) or _new(place / "job", job)
+        heard = _steps(job, progress) if progress else None
+        return run_here(place / "job", job, heard)
 
 
-def _reported(case: Case, timeout: float, step: Step, progress: Progress | None) -> Measurement:
-    """One case, with its beginning and its end told to `progress`."""
-
-    def started(pid: int) -> None:
-        if progress:
-            progress(replace(step, pid=pid))
-
-    measurement = _measure_case(case, timeout, started)
-    if progress:
-        stage: Literal["failed", "measured"] = "failed" if measurement.error else "measured"
-        progress(replace(step, stage=stage, error=measurement.error))
-    return measurement
+@contextmanager
+def _place(folder: Path | None) -> Iterator[Path]:
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="secateur-job-") as temporary:
+            (Path(temporary) / "clips").mkdir()
+            yield Path(temporary)
+        return
+    (folder / "clips").mkdir(parents=True, exist_ok=True)
+    yield folder
+    shutil.rmtree(folder)
 
 
-def _measure_case(case: Case, timeout: float, started: Callable[[int], None]) -> Measurement:
-    with tempfile.TemporaryDirectory(prefix="secateur-case-") as folder:
-        file = Path(folder) / "case.json"
-        file.write_text(case.to_json(), encoding="utf-8")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.agent", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=_environment(os.environ, case.threads),
-        )
-        try:
-            started(process.pid)
-            answer, complaints = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            return _failed(case, f"Took longer than {timeout:g} s and was stopped.")
-        finally:
-            _end(process)
-    return _measurement(case, process.returncode, answer, complaints)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Leaves no process behind, whether the case timed out or the user pressed Ctrl-C."""
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
-
-
-def _measurement(case: Case, code: int, answer: str, complaints: str) -> Measurement:
-    """The agent's answer, or the reason why there is none."""
-    if code < 0:
-        return _failed(case, _killed(-code))
+def _interrupted(folder: Path, wanted: Job) -> Job | None:
+    """The job that is there already, if it is for the same."""
     try:
-        if code == 0:
-            return Measurement.from_json(answer)
-        return _failed(case, str(json.loads(answer)["error"]))
-    except (ValueError, KeyError, TypeError):
-        last = complaints.strip().splitlines()[-1:] or ["it said nothing"]
-        return _failed(case, f"The measuring process ended with code {code}: {last[0]}")
-
-
-def _killed(number: int) -> str:
-    if number == signal.SIGKILL:
-        return "Was killed (SIGKILL): most often the system does this when memory runs out."
-    return f"Crashed with {signal.Signals(number).name}."
-
-
-def _failed(case: Case, error: str) -> Measurement:
-    bundle = _opened(case.bundle)
-    return Measurement(
-        bundle=str(case.bundle),
-        name=bundle.manifest.name if bundle else case.bundle.name,
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        threads=case.threads,
-        bundle_sha256=bundle.sha256 if bundle else None,
-        warm_up=case.warm_up,
-        error=error,
-        variant=describe_variant(bundle) if bundle else None,
+        found = read_job(folder)
+    except BadInput:
+        return None
+    return (
+        found if replace(found, id="", created="") == replace(wanted, id="", created="") else None
     )
 
 
-def _opened(folder: Path) -> Bundle | None:
-    """To say which variant failed, where its manifest can still be read."""
+def _new(folder: Path, job: Job) -> Job:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    write_job(folder, job)
+    return job
+
+
+def run_here(folder: Path, job: Job, heard: Heard | None = None) -> list[Measurement]:
+    """Run, or go on with, the job in `folder` by a supervisor of its own.
+
+    Raises BadInput with what the supervisor says if it cannot.
+    """
+    process = subprocess.Popen(
+        [*AGENT, "run", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=agent_environment(),
+    )
+    last = ""
     try:
-        return Bundle.open(folder, on_device=True)
-    except BadInput:
-        return None
+        for line in _lines(process.stdout):
+            last = line
+            if heard and process.poll() is None and not line.startswith('{"error"'):
+                heard(Stamped.from_json(line))
+        process.wait()
+    finally:
+        _end(process)
+    if process.returncode:
+        raise BadInput(_complaint(last, process.returncode))
+    return scored(summarise_job(job, read_journal(folder / JOURNAL_FILE)), job.normalizer)
 
 
-def _environment(base: Mapping[str, str], threads: int) -> dict[str, str]:
-    """The caller's environment, with every library held to the same count of threads."""
-    paths = [str(ROOT), *filter(None, [base.get("PYTHONPATH")])]
-    return {
-        **base,
-        **{name: str(threads) for name in _THREAD_VARIABLES},
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONIOENCODING": "utf-8",
-    }
+def _lines(output: IO[str] | None) -> IO[str]:
+    assert output is not None  # Popen was asked for it
+    return output
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Leaves no process behind, whether somebody pressed Ctrl-C or a listener failed."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    _lines(process.stdout).close()
+
+
+def _complaint(last: str, code: int) -> str:
+    try:
+        return str(json.loads(last)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"The measuring supervisor ended with code {code}."
+
+
+def _steps(job: Job, progress: Progress) -> Heard:
+    """Progress by bundle, as the journal tells of it."""
+    indices = {case.id: index for index, case in enumerate(job.cases)}
+
+    def heard(stamped: Stamped) -> None:
+        event = stamped.event
+        if not isinstance(event, TurnStarted | CaseEnded):
+            return
+        index = indices[event.case]
+        bundle, total = job.cases[index].bundle, len(job.cases)
+        if isinstance(event, CaseEnded):
+            stage: Literal["measured", "failed"] = "failed" if event.error else "measured"
+            progress(Step(stage, bundle, index, total, error=event.error))
+        elif event.turn == 0:
+            progress(Step("started", bundle, index, total, pid=event.pid))
+
+    return heard

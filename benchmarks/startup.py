@@ -8,7 +8,7 @@ import time
 ROUNDS = 15
 
 AGENT = """
-import psutil, runtime.recognizer, bench.agent.case, speech.corpora, speech.audio, speech.scoring
+import psutil, runtime.recognizer, bench.agent.turn, speech.corpora, speech.audio, speech.scoring
 import re, pathlib, sys
 status = pathlib.Path("/proc/self/status")
 if status.exists():

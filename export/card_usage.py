@@ -38,7 +38,7 @@ def _with_secateur(bundle: Bundle, folder: str) -> Iterator[str]:
         from runtime.recognizer import open_recognizer
         from speech.audio import read_audio
 
-        recognizer = open_recognizer(Bundle.open({needed}), threads=1)
+        recognizer = open_recognizer(Bundle.open({needed}))
         print(recognizer.transcribe(read_audio(Path("clip.wav"))).text)
         """,
     )

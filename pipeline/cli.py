@@ -42,9 +42,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.export_optimum",
         "A model in the layout of optimum and transformers.js.",
     ),
+    "transcribe": (
+        "pipeline.commands.transcribe",
+        "What is said in sound files, in the words of a bundle.",
+    ),
     "card": ("pipeline.commands.card", "The page that the hub shows of a bundle."),
     "push": ("pipeline.commands.push", "A bundle onto the Hugging Face hub, with its card."),
-    "results": ("pipeline.commands.results", "The table of what a run measured."),
+    "device": (
+        "pipeline.commands.device",
+        "Name the devices to measure on, and see whether they can be.",
+    ),
+    "bench": (
+        "pipeline.commands.bench",
+        "Measure bundles on this machine and on devices, over SSH.",
+    ),
+    "results": ("pipeline.commands.results", "The table of what was measured."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
     "profiles": (
         "pipeline.commands.profiles",

@@ -95,8 +95,9 @@ def _heard(
 
 def _bundle(bundle: Bundle, threads: int) -> _Listener:
     from runtime.recognizer import open_recognizer
+    from runtime.settings import Settings
 
-    recognizer = open_recognizer(bundle, threads=threads)
+    recognizer = open_recognizer(bundle, Settings(threads=threads))
 
     def hear(clips: Iterable[Floats], progress: Progress | None) -> list[str]:
         heard = []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.local import measure_here
+from bench.local import Step, measure_here
 from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
 from pipeline.plan import Cell, cells, fingerprint
@@ -15,6 +15,9 @@ from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
 Say = Callable[[str], None]
+
+#: The folder beside the bundles in which a measurement waits to be gone on with.
+_UNFINISHED = ".measuring"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def _finished(folder: Path, mark: str) -> bool:
 def _measure(
     bundles: Sequence[Bundle], recipe: Recipe, corpus: Corpus, results: Path, report: Report
 ) -> tuple[list[Measurement], int]:
-    """Measure what has no measurement yet under these settings; each is kept as it lands."""
+    """Measure what has no measurement yet under these settings; a killed run goes on with it."""
     settings = recipe.measure
     clips = corpus.clips[: settings.clips]
     known = {m.bundle_sha256: m for m in (read_results(results) if results.exists() else [])}
@@ -80,14 +83,27 @@ def _measure(
         )
 
     missing = [bundle for bundle in bundles if not is_current(bundle)]
-    for done, bundle in enumerate(missing, start=1):
-        (found,) = measure_here(
-            [bundle.folder], clips, threads=settings.threads, samples=settings.samples
-        )
-        known[bundle.sha256] = found
-        write_results(results, [known[b.sha256] for b in bundles if b.sha256 in known])
-        report("measuring", done, len(missing))
+    found = measure_here(
+        [bundle.folder for bundle in missing],
+        clips,
+        threads=settings.threads,
+        samples=settings.samples,
+        normalizer=recipe.corpus.normalizer or corpus.normalizer,
+        progress=_Ended(report),
+        folder=results.parent / _UNFINISHED,
+    )
+    known |= {bundle.sha256: each for bundle, each in zip(missing, found, strict=True)}
     measurements = [known[bundle.sha256] for bundle in bundles]
-    if not missing:
-        write_results(results, measurements)
+    write_results(results, measurements)
     return measurements, len(missing)
+
+
+class _Ended:
+    """Tells how many bundles have been measured."""
+
+    def __init__(self, report: Report):
+        self._report, self._count = report, 0
+
+    def __call__(self, step: Step) -> None:
+        self._count += step.stage != "started"
+        self._report("measuring", self._count, step.total)

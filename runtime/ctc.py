@@ -1,7 +1,6 @@
 """SEW and wav2vec 2.0 on onnxruntime: the likeliest symbol of every frame, spelt out."""
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Self
@@ -12,11 +11,19 @@ from numpy.typing import NDArray
 from runtime.bundle import Bundle
 from runtime.json_fields import JsonFields
 from runtime.session import open_session
-from runtime.transcript import Transcript
+from runtime.settings import DEFAULT, Settings
+from runtime.silence import is_inaudible
+from runtime.transcript import PhaseClock, Transcript
+from speech.audio import RATE
 from speech.errors import BadInput
 from speech.features import normalise_waveform
+from speech.pauses import cut_at_pauses
 
 Floats = NDArray[np.float32]
+
+#: Seconds heard in one piece unless the settings say otherwise: the longest utterance that such
+#: models are trained and scored on (LibriSpeech's) has 35. Memory grows with it.
+WHOLE = 40.0
 
 #: What transformers' tokenizers replace where a checkpoint asks to clean up spaces, in this order.
 _TIDY = (
@@ -59,23 +66,36 @@ class CtcRules:
 class CtcRecognizer:
     """One graph from the whole waveform to logits, and a table of symbols."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1):
+    def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
         self.rules = CtcRules.from_json(manifest.decoding, f"{bundle.folder}, 'decoding'")
         self._normalise = manifest.features.get("do_normalize", True) is True
         self._symbols = _read_symbols(bundle)
-        self._session = open_session(bundle.graph("model"), threads, bundle.weights("model"))
+        self._longest = int((settings.window or WHOLE) * RATE)
+        self._session = open_session(bundle.graph("model"), bundle.weights("model"), settings)
 
     def transcribe(self, samples: Floats) -> Transcript:
-        """Text of mono samples at the model's rate, heard in one piece however long they are."""
-        started = time.perf_counter()
-        values = self.prepare(samples)
-        prepared = time.perf_counter()
-        frames = self.logits(values).argmax(-1)
-        tokens = [int(token) for token, _ in groupby(frames) if token != self.rules.blank]
-        text = self.text(tokens)
-        seconds = {"features": prepared - started, "encode": time.perf_counter() - prepared}
-        return Transcript(text, tuple(tokens), seconds)
+        """Text of mono samples at the model's rate.
+
+        Audio longer than the window is cut where it is quietest and heard piece by piece, each on
+        its own; the texts are joined with a space. An inaudible piece is not heard at all, for at
+        unit variance it would be loud.
+        """
+        texts: list[str] = []
+        tokens: list[int] = []
+        clock = PhaseClock("features", "encode", "decode")
+        for piece in cut_at_pauses(samples, self._longest):
+            values = None if is_inaudible(piece) else self.prepare(piece)
+            clock.ended("features")
+            if values is None:
+                continue
+            frames = self.logits(values).argmax(-1)
+            clock.ended("encode")
+            found = [int(token) for token, _ in groupby(frames) if token != self.rules.blank]
+            texts.append(self.text(found))
+            tokens += found
+            clock.ended("decode")
+        return Transcript(" ".join(filter(None, texts)), tuple(tokens), clock.seconds)
 
     def prepare(self, samples: Floats) -> Floats:
         """The waveform as the model wants it: of unit variance if asked for, and long enough."""

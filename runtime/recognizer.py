@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from runtime.bundle import Bundle
 from runtime.ctc import CtcRecognizer
+from runtime.settings import DEFAULT, Settings
 from runtime.transcript import Transcript
 from runtime.whisper import WhisperRecognizer
 
@@ -17,8 +18,8 @@ class Recognizer(Protocol):
     def transcribe(self, samples: NDArray[np.float32]) -> Transcript: ...
 
 
-def open_recognizer(bundle: Bundle, *, threads: int = 1) -> Recognizer:
-    """Load the graphs of a bundle; they compute on `threads` cores."""
+def open_recognizer(bundle: Bundle, settings: Settings = DEFAULT) -> Recognizer:
+    """Load the graphs of a bundle, to be run as `settings` say."""
     if bundle.manifest.family == "whisper":
-        return WhisperRecognizer(bundle, threads)
-    return CtcRecognizer(bundle, threads)
+        return WhisperRecognizer(bundle, settings)
+    return CtcRecognizer(bundle, settings)

@@ -1,7 +1,13 @@
 """What listening gives: the text, the tokens behind it and where the time went."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+#: In order: samples made fit for the model; the encoder (CTC: the whole graph); for Whisper the
+#: decoder on the prefix, which gives the first token; the decoder on each token after it
+#: (CTC: frames turned into letters).
+PHASES = ("features", "encode", "prefill", "decode")
 
 
 @dataclass(frozen=True)
@@ -9,5 +15,19 @@ class Transcript:
     text: str
     #: Without prefix and end for Whisper; without repetitions and blanks for CTC.
     tokens: tuple[int, ...]
-    #: Wall-clock seconds by phase: features, encode and, for Whisper, decode.
+    #: Wall-clock seconds by phase, each of `PHASES` that the family has.
     seconds: Mapping[str, float]
+
+
+class PhaseClock:
+    """Adds up where the time goes, from when it is made; a phase that never came has taken none."""
+
+    def __init__(self, *phases: str) -> None:
+        self.seconds = dict.fromkeys(phases, 0.0)
+        self._since = time.perf_counter()
+
+    def ended(self, phase: str) -> None:
+        """The time since the last phase ended belongs to this one."""
+        now = time.perf_counter()
+        self.seconds[phase] += now - self._since
+        self._since = now

@@ -1,29 +1,27 @@
 """Whisper on onnxruntime: greedy, without timestamps, token for token what `generate` gives."""
 
-import re
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import OrtValue
-from tokenizers import Tokenizer
 
 from runtime.bundle import Bundle
 from runtime.json_fields import JsonFields
 from runtime.session import open_session
-from runtime.transcript import Transcript
+from runtime.settings import DEFAULT, Settings
+from runtime.silence import is_silent
+from runtime.spelling import Spelling
+from runtime.transcript import PHASES, PhaseClock, Transcript
 from speech.errors import BadInput
 from speech.features import LogMel
 
 Floats = NDArray[np.float32]
 #: Keys and values of an attention, by the name of the decoder's input. They stay in onnxruntime.
 Cache = Mapping[str, Any]
-
-#: Timestamps are no special tokens to the tokenizer, yet no text either.
-_TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
 
 
 @dataclass(frozen=True)
@@ -70,16 +68,17 @@ class WhisperRules:
 class WhisperRecognizer:
     """Two graphs: an encoder that gives the cross-attention's keys and values, and a decoder."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1):
+    def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
         where = f"{bundle.folder}, 'decoding'"
         self.rules = WhisperRules.from_json(manifest.decoding, where)
-        self.features = LogMel.from_config(dict(manifest.features))
-        self._tokenizer = _open_tokenizer(bundle)
+        self.features = _features(bundle, settings.window)
+        self._spelling = Spelling.read(bundle.tokenizer)
         self._encoder, self._decoder = (
-            open_session(bundle.graph(role), threads, bundle.weights(role))
+            open_session(bundle.graph(role), bundle.weights(role), settings)
             for role in ("encoder", "decoder")
         )
+        self._refuse_misfit(bundle.graph("encoder"))
         self._emitted = [output.name for output in self._encoder.get_outputs()]
         self._returned = [output.name for output in self._decoder.get_outputs()]
         self._empty = {
@@ -91,25 +90,32 @@ class WhisperRecognizer:
     def transcribe(self, samples: Floats) -> Transcript:
         """Text of mono samples at the model's rate.
 
-        Audio longer than the model's window is heard window after window, each on its own, and
-        the texts are joined with a space; a word across the edge of a window may be lost.
+        Audio longer than the window is cut where it is quietest and heard piece by piece, each on
+        its own; the texts are joined with a space. Of a silent piece the model is not even asked.
         """
         texts: list[str] = []
         tokens: list[int] = []
-        seconds = dict.fromkeys(("features", "encode", "decode"), 0.0)
-        for window in self.features.windows(samples):
-            started = time.perf_counter()
-            mel = self.features(window)
-            heard = time.perf_counter()
+        clock = PhaseClock(*PHASES)
+        for piece in self.features.windows(samples):
+            mel = None if is_silent(piece) else self.features(piece)
+            clock.ended("features")
+            if mel is None:
+                continue
             cross = self.encode(mel)
-            encoded = time.perf_counter()
-            found = self._decode(cross)
+            clock.ended("encode")
+            found = self._decode(cross, clock)
             texts.append(self.text(found))
-            seconds["features"] += heard - started
-            seconds["encode"] += encoded - heard
-            seconds["decode"] += time.perf_counter() - encoded
+            clock.ended("decode")
             tokens += found
-        return Transcript(" ".join(filter(None, texts)), tuple(tokens), seconds)
+        return Transcript(" ".join(filter(None, texts)), tuple(tokens), clock.seconds)
+
+    def _refuse_misfit(self, path: Path) -> None:
+        """A graph of another exporter may be fixed to one count of frames."""
+        frames = self._encoder.get_inputs()[0].shape[-1]
+        wanted = self.features.window_samples // self.features.hop
+        if isinstance(frames, int) and frames != wanted:
+            seconds = frames * self.features.hop / self.features.rate
+            raise BadInput(f"{path} takes exactly {seconds:g} s at a time: leave 'window' out.")
 
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
@@ -130,28 +136,32 @@ class WhisperRecognizer:
         names = (f"past_{name}" for name in self._returned[1:])
         return logits.numpy()[0], dict(zip(names, grown, strict=True))
 
-    def _decode(self, cross: Cache) -> list[int]:
-        rules, past = self.rules, self.start()
-        given, found = list(rules.prefix), list[int]()
-        while len(rules.prefix) + len(found) < rules.max_length:
-            logits, past = self.step(given, past, cross)
-            choice = rules.choose(logits, first=not found)
-            if choice in rules.end:
-                break
+    def _decode(self, cross: Cache, clock: PhaseClock) -> list[int]:
+        rules, found = self.rules, list[int]()
+        logits, past = self.step(list(rules.prefix), self.start(), cross)
+        choice = rules.choose(logits, first=True)
+        clock.ended("prefill")
+        while choice not in rules.end:
             found.append(choice)
-            given = [choice]
+            if len(rules.prefix) + len(found) >= rules.max_length:
+                break
+            logits, past = self.step([choice], past, cross)
+            choice = rules.choose(logits, first=False)
         return found
 
     def text(self, tokens: list[int]) -> str:
         """Tokens spelt out, without specials, timestamps and the space before the first word."""
-        spelt: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return _TIMESTAMP.sub("", spelt).strip()
+        return self._spelling(tokens).strip()
 
 
-def _open_tokenizer(bundle: Bundle) -> Any:
-    try:
-        return Tokenizer.from_file(str(bundle.tokenizer))
-    except Exception as error:  # the tokenizers library raises nothing more precise
+def _features(bundle: Bundle, window: float | None) -> LogMel:
+    """As the model was trained, or with a shorter window: the encoder has no more positions."""
+    trained = LogMel.from_config(dict(bundle.manifest.features))
+    if window is None:
+        return trained
+    if window > trained.window_seconds:
         raise BadInput(
-            f"{bundle.tokenizer} is not a tokenizer ({error}): export the bundle again."
-        ) from error
+            f"'window' is {window:g} s, and {bundle.folder} hears at most "
+            f"{trained.window_seconds:g} s at a time: ask for less, or leave it out."
+        )
+    return replace(trained, window_seconds=window)

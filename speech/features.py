@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speech.audio import RATE, Floats
 from speech.errors import BadInput
+from speech.pauses import cut_at_pauses
 
 #: Frames transformed at a time: their spectra stay in the second-level cache.
 _BLOCK = 256
@@ -104,9 +105,8 @@ class LogMel:
         return int(self.window_seconds * self.rate)
 
     def windows(self, samples: Floats) -> list[Floats]:
-        """The clip cut into windows one after another; the last one may be shorter."""
-        size = self.window_samples
-        return [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
+        """The clip, or the pieces of at most a window that it is cut into, where it is quietest."""
+        return cut_at_pauses(samples, self.window_samples)
 
     @cached_property
     def _hann(self) -> Floats:

@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["device_profiles", "speech", "runtime", "prune", "export", "bench", "tui", "pipeline"]
-HOST_ONLY = {"torch", "torchaudio", "transformers", "optimum", "onnx", "onnxscript", "pydantic"}
+HOST_ONLY = {
+    "torch", "torchaudio", "transformers", "tokenizers", "optimum", "onnx", "onnxscript",
+    "pydantic",
+}  # fmt: skip
 
 #: A module of each part that a device installs.
 DEVICE_SIDE = ["device_profiles", "speech", "runtime", "bench/agent"]

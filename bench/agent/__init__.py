@@ -1,1 +1,4 @@
-"""Measures one bundle in a process of its own, on the device. Never torch, never rich."""
+"""Measures bundles on the device, each in a process of its own. Never torch, never rich."""
+
+#: Of what the agent writes and understands; it stands in every journal.
+VERSION = "1"

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias
 
+from bench.agent.emulation import emulation_signs
+from bench.agent.measurement import Fact
+from bench.agent.readings import core_kinds
 from device_profiles.reading import this_machine
 
-Fact: TypeAlias = str | int | float | list[float] | list[str] | None
-# Their presence would mean that the host's memory and start-up were measured, not a device's.
-FORBIDDEN = ("torch", "transformers", "optimum")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def describe_environment() -> dict[str, Fact]:
-    """Facts at this moment, once the recogniser's libraries are loaded.
-
-    The load average counts whatever else runs on the machine.
-    """
+    """Facts at this moment; the load average counts whatever else runs on the machine."""
     machine = this_machine()
     return {
         "python": platform.python_version(),
@@ -31,19 +28,15 @@ def describe_environment() -> dict[str, Fact]:
         "model": machine.model,
         "cpu": machine.cpu,
         "cores": machine.cores,
+        "core_kinds": _core_kinds(),
         "architecture": machine.architecture,
         "instruction_sets": list(machine.instruction_sets),
         "memory_mb": machine.memory_mb,
         "page_kb": machine.page_kb,
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "governor": _governor(),
+        "emulation": list(emulation_signs()),
     }
-
-
-def forbidden_modules(loaded: Iterable[str] | None = None) -> tuple[str, ...]:
-    """Which of the host's libraries this process has imported: none, or the waterline leaks."""
-    names = set(sys.modules if loaded is None else loaded)
-    return tuple(name for name in FORBIDDEN if name in names)
 
 
 def _governor() -> str | None:
@@ -53,6 +46,21 @@ def _governor() -> str | None:
         return None
 
 
-def _version(module: str) -> str | None:
-    """From the loaded module itself: asking the package's metadata would cost 2 MB."""
-    return getattr(sys.modules.get(module), "__version__", None)
+def _core_kinds() -> list[str]:
+    """Performance and efficiency cores of a Mac, told apart; elsewhere nothing says."""
+    if sys.platform != "darwin":
+        return []
+    try:
+        told = subprocess.run(
+            ["/usr/sbin/sysctl", "hw"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return core_kinds(told.stdout)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -22,6 +22,8 @@ class Latency:
     p90: float | None
     p95: float | None
     p99: float | None
+    median_low: float | None = None  # 95 % interval of the median, from six samples of a clip on
+    median_high: float | None = None
 
 
 def summarise(seconds: Sequence[float]) -> Latency:

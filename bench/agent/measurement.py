@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from bench.agent.environment import Fact
 from bench.agent.latency import Latency
 from bench.agent.memory import MemoryReading
 from bench.agent.records import record_from
+
+#: Of the machine and its software, as JSON can hold it.
+Fact: TypeAlias = str | int | float | list[float] | list[str] | None
 
 # The moments at which memory is read, in order.
 STAGES = ("after_import", "after_load", "after_first", "at_end")
@@ -40,6 +42,9 @@ class Sample:
     seconds: float
     audio_seconds: float
     phases: Mapping[str, float]  # seconds by phase, as the recogniser names them
+    tokens: int | None = None
+    turn: int = 0  # which of the case's processes took it
+    queued_seconds: float | None = None  # that its threads stood in line for a processor
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,48 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What one process needed before it was warm, in seconds."""
+
+    turn: int
+    import_seconds: float
+    load_seconds: float
+    first_seconds: float
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The machine while the case was measured; None where it does not say."""
+
+    temperature_at_start: float | None = None  # degrees Celsius
+    temperature_at_most: float | None = None
+    clock_mhz_at_least: float | None = None
+    clock_mhz_at_most: float | None = None
+    load_at_most: float | None = None
+    free_memory_mb_at_least: int | None = None
+    governor: str | None = None  # several, if it changed, joined by a comma
+    radio: bool | None = None  # None too if it changed
+    low_power: bool | None = None  # whether it ever was
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a sustained run: machines slow down as they heat up."""
+
+    start_seconds: float  # since the first warm sample
+    samples: int
+    median: float
+    p90: float | None
+    temperature: float | None  # median, as the clock
+    clock_mhz: float | None
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """Seconds and bytes throughout. With `error` set, whatever was not reached is empty."""
+    """Seconds and bytes throughout. With `error` set, whatever was not reached is empty.
+
+    Of several processes: what happens once in each is the median, memory is the largest.
+    """
 
     bundle: str  # folder it was measured from
     name: str
@@ -77,6 +122,21 @@ class Measurement:
     bundle_bytes: int | None = None  # every file of the bundle
     environment: Mapping[str, Fact] = field(default_factory=dict)
     loaded_forbidden: tuple[str, ...] = ()
+    case: str | None = None  # its id in the job
+    job: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None  # of which kind the error is: crash, timeout, memory, input
+    verdicts: tuple[str, ...] = ()  # see bench.agent.verdicts
+    turns: int = 0  # processes that were measured to their end
+    starts: tuple[Start, ...] = ()
+    tokens_per_second: float | None = None  # of a decoder that makes one after another
+    token_seconds: float | None = None  # median of a step after the first token
+    conditions: Conditions | None = None
+    queued_share: float | None = None  # of its threads' time, that others had the processor
+    watts: float | None = None  # of the whole board, while samples were taken
+    joules_per_clip: float | None = None
+    sustained: tuple[Stretch, ...] = ()
+    score: Mapping[str, Any] | None = None  # speech.scoring.Score of the transcripts, by the host
 
     @property
     def peak_bytes(self) -> int | None:

@@ -1,4 +1,4 @@
-"""How much memory this process holds: its peak so far, and its fair share right now.
+"""How much memory this process holds: its peak so far, its fair share right now, and its swap.
 
 The peak (VmHWM) catches short spikes but counts shared pages in full; PSS divides shared pages
 among those who map them but is only a snapshot. Neither alone is the truth, so both are kept.
@@ -7,6 +7,7 @@ among those who map them but is only a snapshot. Neither alone is the truth, so 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,35 @@ class MemoryReading:
 
     peak_bytes: int | None
     pss_bytes: int | None
+    swap_bytes: int | None = None
 
 
 def read_memory() -> MemoryReading:
     """This process, now. On Linux `ru_maxrss` would inherit the parent's peak, VmHWM does not."""
-    if sys.platform == "darwin":
+    if sys.platform == "darwin":  # where ru_maxrss is in bytes
         import resource
 
         return MemoryReading(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, None)
+    status = _text(Path("/proc/self/status"))
     return MemoryReading(
-        kilobyte_field(_text(Path("/proc/self/status")), "VmHWM"),
+        kilobyte_field(status, "VmHWM"),
         kilobyte_field(_text(Path("/proc/self/smaps_rollup")), "Pss"),
+        kilobyte_field(status, "VmSwap"),
     )
+
+
+def largest(readings: Iterable[MemoryReading]) -> MemoryReading:
+    """Of several processes at the same moment of their lives, each figure's largest."""
+    found = tuple(readings)
+    return MemoryReading(
+        _largest(reading.peak_bytes for reading in found),
+        _largest(reading.pss_bytes for reading in found),
+        _largest(reading.swap_bytes for reading in found),
+    )
+
+
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def kilobyte_field(text: str, key: str) -> int | None:

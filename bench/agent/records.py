@@ -10,7 +10,9 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
 
@@ -20,7 +22,7 @@ def record_from(kind: type[Record], value: object, place: str = "") -> Record:
     where = place or "the record"
     if not isinstance(value, dict):
         raise ValueError(f"{where} is not an object")
-    hints = get_type_hints(kind)
+    hints: dict[str, Any] = _hints(kind)  # type: ignore[arg-type]  # classes can be hashed
     unknown = sorted(set(value) - set(hints))
     if unknown:
         raise ValueError(f"{where} has an unknown key {unknown[0]!r}")
@@ -32,9 +34,19 @@ def record_from(kind: type[Record], value: object, place: str = "") -> Record:
     return kind(**{key: _checked(hints[key], item, prefix + key) for key, item in value.items()})
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """Asked for once a class: a journal has many thousands of lines."""
+    return get_type_hints(kind)
+
+
 def _checked(hint: Any, value: object, place: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
+        return value
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{place} must be one of {', '.join(arguments)}, got {value!r}")
         return value
     if origin in (Union, types.UnionType):
         return _one_of(arguments, value, place)
@@ -73,6 +85,8 @@ def _scalar(kind: Any, value: object, place: str) -> Any:
         raise ValueError(f"{place} must be a finite number, got {value!r}")
     if kind is float and isinstance(value, int):
         return float(value)
+    if kind is Path:
+        return Path(_expected(str, value, place))
     return _expected(kind, value, place)
 
 

@@ -42,12 +42,12 @@ def check_graphs(graphs: Path, expected: Sequence[Expected]) -> float:
 def _answers(graphs: Path, clips: Sequence[Expected]) -> Iterator[Floats]:
     """The graphs' logits for each clip."""
     if (graphs / "model.onnx").exists():
-        model = open_session(graphs / "model.onnx", 1)
+        model = open_session(graphs / "model.onnx")
         for clip in clips:
             yield model.run(["logits"], {"input_values": clip.given})[0][0]
         return
-    encoder = open_session(graphs / "encoder_model.onnx", 1)
-    decoder = open_session(graphs / "decoder_model_merged.onnx", 1)
+    encoder = open_session(graphs / "encoder_model.onnx")
+    decoder = open_session(graphs / "decoder_model_merged.onnx")
     for clip in clips:
         (hidden,) = encoder.run(["last_hidden_state"], {"input_features": clip.given})
         yield _decoded(decoder, hidden, clip)

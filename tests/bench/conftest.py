@@ -79,6 +79,12 @@ def write_tiny_bundle(folder: Path, name: str) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run at the same time, and a device takes one job after another."""
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     return write_tiny_bundle(tmp_path / "tiny", "tiny-magnitude-70")
@@ -86,11 +92,15 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clips(tmp_path: Path) -> tuple[Clip, ...]:
+    return write_noises(tmp_path)
+
+
+def write_noises(folder: Path) -> tuple[Clip, ...]:
     """Two noises, of one and two seconds."""
     random = np.random.default_rng(1)
     made = []
     for seconds in (1, 2):
-        path = tmp_path / f"{seconds}.flac"
+        path = folder / f"{seconds}.flac"
         soundfile.write(path, random.uniform(-0.5, 0.5, 16_000 * seconds), 16_000)
         made.append(Clip(path.name, "turn on the light", path))
     return tuple(made)

@@ -83,3 +83,9 @@ def wav2vec2() -> tuple[Checkpoint, Bundle]:
                 weight.normal_(0, 0.25)
     checkpoint = Checkpoint(model, processor, "ctc", "random")
     return checkpoint, bundle_of(checkpoint, _FOLDER / "wav2vec2-bundle")
+
+
+@functools.cache
+def demo(name: str) -> Bundle:
+    """A bundled model as it is."""
+    return bundle_of(open_checkpoint(name), _FOLDER / name)

@@ -18,7 +18,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.precision import PRECISIONS, Target, graph_precisions, write_precision
 from export.whisper_graph import write_decoder
-from prune.checkpoint import open_checkpoint
 from prune.pruner import Pruner
 from runtime.bundle import ROLES, Bundle
 from runtime.recognizer import open_recognizer
@@ -26,7 +25,7 @@ from runtime.whisper import WhisperRecognizer
 from speech.corpora import open_corpus
 from speech.errors import BadInput
 from speech.scoring import score
-from tests.export.exported import bundle_of, noise, sew, wav2vec2, whisper
+from tests.export.exported import bundle_of, demo, noise, sew, wav2vec2, whisper
 from tests.export.test_graphs import cut_head, cut_neurons
 
 Floats = NDArray[np.float32]
@@ -67,11 +66,6 @@ def in_precision(bundle: Bundle, precision: str, folder: Path, target: Target = 
             graphs[role] = str(folder / f"{role}-{wanted}-{target}.onnx")
             write_precision(bundle.graph(role), Path(graphs[role]), wanted, target=target)
     return Bundle(bundle.folder, dataclasses.replace(bundle.manifest, graphs=graphs))
-
-
-@functools.cache
-def demo(name: str) -> Bundle:
-    return bundle_of(open_checkpoint(name), _FOLDER / name)
 
 
 @functools.cache

@@ -71,8 +71,8 @@ def test_the_same_logits_to_the_bit(
     graph, weights = tmp_path / "graph.onnx", tmp_path / "weights.safetensors"
     packed = write_weightless(source, graph, weights, zstd=zstd)
     assert packed.size == weights.stat().st_size
-    split = open_session(graph, 1, weights)
-    expected = outputs(open_session(source, 1))
+    split = open_session(graph, weights)
+    expected = outputs(open_session(source))
     weights.unlink()
     assert same(outputs(split), expected)
     assert same(outputs(split), expected), "and also once memory was used for other things"
@@ -116,7 +116,7 @@ def test_half_precision_on_disk(tmp_path: Path, route: str) -> None:
     full = write_weightless(source, tmp_path / "g", tmp_path / "w")
     small = write_weightless(source, tmp_path / "g", tmp_path / "h", half="all")
     assert small.full_precision == () and small.size < 0.6 * full.size
-    found, expected = (outputs(open_session(tmp_path / "g", 1, tmp_path / w)) for w in ("h", "w"))
+    found, expected = (outputs(open_session(tmp_path / "g", tmp_path / w)) for w in ("h", "w"))
     assert all(np.abs(one - other).max() < 0.05 for one, other in zip(found, expected, strict=True))
     assert not same(found, expected)
 
@@ -146,20 +146,20 @@ def test_weights_of_every_type(tmp_path: Path, route: str, dtype: str) -> None:
     source = tiny(tmp_path / "tiny.onnx", weight)
     write_weightless(source, tmp_path / "g", tmp_path / "w")
     assert PackedFile.open(tmp_path / "w").names() == ("weight",)
-    found = open_session(tmp_path / "g", 1, tmp_path / "w").run(None, {"rows": np.array([4, 30])})
+    found = open_session(tmp_path / "g", tmp_path / "w").run(None, {"rows": np.array([4, 30])})
     assert found[0].dtype == dtype and np.array_equal(found[0], weight[[4, 30]])
 
 
 def test_a_graph_without_large_weights(tmp_path: Path, route: str) -> None:
     source = tiny(tmp_path / "tiny.onnx", np.arange(6.0).reshape(2, 3))
     write_weightless(source, tmp_path / "g", tmp_path / "w")
-    found = open_session(tmp_path / "g", 1, tmp_path / "w").run(None, {"rows": np.array([1, 0])})
+    found = open_session(tmp_path / "g", tmp_path / "w").run(None, {"rows": np.array([1, 0])})
     assert np.array_equal(found[0], [[3, 4, 5], [0, 1, 2]])
 
 
 def complaint(graph: Path, weights: Path | None) -> str:
     with pytest.raises(BadInput) as caught:
-        open_session(graph, 1, weights)
+        open_session(graph, weights)
     sentence = str(caught.value)
     assert "\n" not in sentence and "/dev/fd" not in sentence
     return sentence
@@ -274,7 +274,7 @@ def kib(key):
     status = dict(line.split(":") for line in open("/proc/self/status"))
     return int(status[key].split()[0])
 before = kib("VmHWM")
-open_session(*[pathlib.Path(a) if a != "1" else 1 for a in sys.argv[1:]])
+open_session(*map(pathlib.Path, sys.argv[1:]))
 print(json.dumps(kib("VmHWM") - before))
 """
 
@@ -301,7 +301,7 @@ def test_no_more_memory_than_for_the_ordinary_file(tmp_path: Path) -> None:
     source = tmp_path / "large.onnx"
     source.write_bytes(model.SerializeToString())
     write_weightless(source, tmp_path / "g", tmp_path / "w")
-    ordinary = min(peak(source, 1) for _ in range(3))
-    packed = min(peak(tmp_path / "g", 1, tmp_path / "w") for _ in range(3))
+    ordinary = min(peak(source) for _ in range(3))
+    packed = min(peak(tmp_path / "g", tmp_path / "w") for _ in range(3))
     assert ordinary > 60_000
     assert packed < 1.15 * ordinary

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from runtime.bundle import Bundle
 from runtime.ctc import CtcRecognizer
 from runtime.recognizer import open_recognizer
+from runtime.settings import Settings
 from tests.export.exported import noise, sew, wav2vec2
 
 
@@ -91,5 +92,5 @@ def test_tidied_spaces() -> None:
 
 
 def test_seconds_by_phase() -> None:
-    transcript = open_recognizer(sew()[1], threads=2).transcribe(noise(1, 1.0))
-    assert list(transcript.seconds) == ["features", "encode"]
+    transcript = open_recognizer(sew()[1], Settings(threads=2)).transcribe(noise(1, 1.0))
+    assert list(transcript.seconds) == ["features", "encode", "decode"]

@@ -15,7 +15,10 @@ from runtime.recognizer import open_recognizer
 from speech.errors import BadInput
 from tests.export.exported import noise, sew, whisper
 
-ABSENT = ("torch", "torchaudio", "transformers", "optimum", "onnx", "onnxscript", "pydantic")
+ABSENT = (
+    "torch", "torchaudio", "transformers", "tokenizers", "optimum", "onnx", "onnxscript",
+    "pydantic",
+)  # fmt: skip
 
 LISTEN = """
 import json, pathlib, sys

@@ -14,6 +14,7 @@ from export.decoding import whisper_rules
 from prune.language import speech_choice
 from runtime.bundle import Bundle
 from runtime.recognizer import open_recognizer
+from runtime.settings import Settings
 from runtime.whisper import WhisperRecognizer
 from speech.errors import BadInput
 from tests.export.exported import noise, whisper
@@ -167,7 +168,10 @@ def test_length(model: Any, setting: str, value: int | None) -> None:
 
 def test_long_audio_is_heard_window_by_window(model: Any) -> None:
     audio = noise(7, 9.5)
-    parts = [generated(model, audio[start : start + 64_000]) for start in (0, 64_000, 128_000)]
+    windows = following(model).features.windows(audio)
+    assert len(windows) >= 3
+    assert all(len(window) <= 64_000 for window in windows)
+    parts = [generated(model, window) for window in windows]
     tokenizer = whisper()[0].processor.tokenizer
     transcript = following(model).transcribe(audio)
     assert list(transcript.tokens) == [token for part in parts for token in part]
@@ -183,23 +187,49 @@ def test_audio_that_ends_with_its_window_is_one_window(model: Any) -> None:
     assert list(recognizer.transcribe(clip).tokens) == generated(model, clip)
 
 
-def test_no_audio_is_silence(model: Any) -> None:
-    silence = following(model).transcribe(np.zeros(0, np.float32))
-    assert silence.tokens == following(model).transcribe(np.zeros(16_000, np.float32)).tokens
-
-
-def test_timestamps_are_not_text(model: Any) -> None:
-    recognizer = following(model)
-    recognizer._tokenizer.add_tokens(["<|12.34|>"])
-    stamp = recognizer._tokenizer.token_to_id("<|12.34|>")
-    word = whisper()[0].processor.tokenizer(" lights", add_special_tokens=False).input_ids
-    assert recognizer.text([stamp, *word, stamp]) == "lights"
-
-
 def test_seconds_by_phase() -> None:
     transcript = open_recognizer(whisper()[1]).transcribe(CLIPS[0])
-    assert list(transcript.seconds) == ["features", "encode", "decode"]
+    assert list(transcript.seconds) == ["features", "encode", "prefill", "decode"]
     assert all(seconds > 0 for seconds in transcript.seconds.values())
+
+
+def windowed(seconds: float) -> WhisperRecognizer:
+    return WhisperRecognizer(whisper()[1], Settings(window=seconds))
+
+
+def shortened(model: Any, seconds: float) -> Any:
+    """In PyTorch: a model with positions for so many seconds, and no more."""
+    short = copy.deepcopy(model)
+    short.config.max_source_positions = round(50 * seconds)
+    encoder = short.model.encoder
+    kept = encoder.embed_positions.weight[: short.config.max_source_positions]
+    encoder.embed_positions = torch.nn.Embedding.from_pretrained(kept)
+    return short
+
+
+@pytest.mark.parametrize("samples", [32_000, 20_000])
+def test_in_a_shorter_window_it_says_what_a_shorter_model_says(model: Any, samples: int) -> None:
+    clip, recognizer = CLIPS[0][:samples], windowed(2.0)
+    mel = torch.from_numpy(recognizer.features(clip))[None]
+    assert mel.shape[2] == 200
+    with torch.inference_mode():
+        expected = shortened(model, 2.0).generate(mel)[0].tolist()
+    assert list(recognizer.transcribe(clip).tokens) == expected
+    assert expected != generated(model, clip), "the window should make a difference"
+
+
+def test_long_audio_is_cut_to_the_shorter_window() -> None:
+    assert len(windowed(1.0).features.windows(CLIPS[0])) >= 4
+    assert windowed(1.0).transcribe(CLIPS[0]).tokens
+
+
+def test_the_window_that_it_was_trained_for_may_be_named() -> None:
+    assert windowed(4.0).features == WhisperRecognizer(whisper()[1]).features
+
+
+def test_a_longer_window_than_it_has_positions_for_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"'window' is 4\.5 s, and .* hears at most 4 s"):
+        windowed(4.5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+"""The job: what the host asks a device to measure, checked before anything is run.
+
+A job is a folder. The host writes `job.json`; the agent only ever appends to `journal.jsonl`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.agent.records import record_from
+from runtime.settings import Settings
+from runtime.whole_folder import whole_file
+from speech.errors import BadInput
+
+VERSION = 1
+JOB_FILE = "job.json"
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """A recording on disk and what is said in it."""
+
+    path: Path
+    text: str
+    sha256: str | None = None
+    name: str | None = None  # what results call it; None: as its file
+
+    @property
+    def label(self) -> str:
+        return self.name or self.path.name
+
+
+@dataclass(frozen=True)
+class Case:
+    """One bundle under one group of settings: a line of the comparison."""
+
+    id: str
+    bundle: Path
+    settings: Settings
+    bundle_sha256: str | None = None  # as the host knows it; another one is refused
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often, how long and under which limits each case is measured."""
+
+    warm_up: int = 3  # transcriptions after the first one that are thrown away, in each turn
+    min_samples: int = 8
+    max_samples: int = 200
+    tightness: float = 0.02  # half the 95 % interval of the median, as a share of it
+    budget_seconds: float = 60.0  # of all turns of a case together
+    turn_samples: int = 8  # timed transcriptions in one process
+    timeout_seconds: float = 900.0  # of one turn
+    memory_limit_mb: int | None = None  # of a measuring process
+    sustained_seconds: float | None = None  # one long turn a case instead of many short ones
+    cool_to_degrees: float | None = None  # None: two above what it was at the start
+    cool_wait_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything `job.json` says."""
+
+    id: str
+    created: str  # UTC, ISO 8601
+    host: str
+    seed: int
+    cases: tuple[Case, ...]
+    clips: tuple[ClipFile, ...]
+    normalizer: str
+    plan: Plan = field(default_factory=Plan)
+    wait: bool = False  # for a device that another job has, instead of giving up
+
+    @classmethod
+    def make(
+        cls,
+        cases: Sequence[Case],
+        clips: Sequence[ClipFile],
+        *,
+        plan: Plan | None = None,
+        seed: int = 0,
+        normalizer: str = "basic",
+        wait: bool = False,
+    ) -> Job:
+        """A new job of this host, named after its own content."""
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        cases, clips, plan = tuple(cases), tuple(clips), plan or Plan()
+        job = cls("", created, os.uname().nodename, seed, cases, clips, normalizer, plan, wait)
+        return replace(job, id=job.digest())
+
+    def digest(self) -> str:
+        """What `id` has to be: of everything else, with numbers as they are read back."""
+        written = {key: value for key, value in self.to_table().items() if key != "version"}
+        rest = {**record_from(Job, written).to_table(), "id": None}
+        text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_table(self) -> dict[str, Any]:
+        table = {"version": VERSION, **asdict(self)}
+        for entry, name in (("cases", "bundle"), ("clips", "path")):
+            table[entry] = [{**item, name: str(item[name])} for item in table[entry]]
+        return table
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_table(), ensure_ascii=False, indent=1)
+
+
+def write_job(folder: Path, job: Job) -> None:
+    """`folder/job.json`, whole or not at all; a job that is there is never replaced."""
+    with whole_file(folder / JOB_FILE) as file:
+        file.write(job.to_json().encode())
+
+
+def read_job(folder: Path) -> Job:
+    """The job in a folder; raises BadInput with the key that is wrong."""
+    path = folder / JOB_FILE
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as problem:
+        raise BadInput(f"{folder} is not a job: it has no {JOB_FILE}.") from problem
+    except OSError as problem:
+        raise BadInput(f"{path}: cannot be read ({problem.strerror}).") from problem
+    except ValueError as problem:
+        raise BadInput(f"{path}: is not valid JSON ({problem}).") from problem
+    return job_from(table, str(path))
+
+
+def job_from(table: object, where: str) -> Job:
+    """The job in a JSON object; `where` begins every complaint."""
+    if not isinstance(table, dict):
+        raise BadInput(f"{where}: the job must be a JSON object.")
+    if table.get("version") != VERSION:
+        raise BadInput(
+            f"{where}: 'version' is {table.get('version')!r} and this agent reads {VERSION}: "
+            "send the job again with the Secateur that is installed here."
+        )
+    try:
+        job = record_from(Job, {key: table[key] for key in table if key != "version"})
+    except (ValueError, BadInput) as problem:
+        raise BadInput(f"{where}: {str(problem).rstrip('.')}.") from problem
+    _check(job, where)
+    return job
+
+
+_LEAST: dict[str, float] = {
+    "warm_up": 0,
+    "min_samples": 1,
+    "max_samples": 1,
+    "tightness": 0,
+    "turn_samples": 1,
+    "memory_limit_mb": 1,
+    "cool_wait_seconds": 0,
+}
+_ABOVE_0 = ("budget_seconds", "timeout_seconds", "sustained_seconds")
+
+
+def _check(job: Job, where: str) -> None:
+    for key in ("cases", "clips"):
+        if not getattr(job, key):
+            raise BadInput(f"{where}: {key!r} must be a list with at least one entry.")
+    case, times = Counter(case.id for case in job.cases).most_common(1)[0]
+    if times > 1:
+        raise BadInput(f"{where}: 'cases' has {case!r} twice; each needs an id of its own.")
+    plan = job.plan
+    for key, least in _LEAST.items():
+        value = getattr(plan, key)
+        if value is not None and value < least:
+            raise BadInput(f"{where}: plan.{key} must be {least:g} or more, got {value!r}.")
+    for key in _ABOVE_0:
+        value = getattr(plan, key)
+        if value is not None and value <= 0:
+            raise BadInput(f"{where}: plan.{key} must be above 0, got {value!r}.")
+    if plan.max_samples < plan.min_samples:
+        raise BadInput(
+            f"{where}: plan.max_samples ({plan.max_samples}) must not be below "
+            f"plan.min_samples ({plan.min_samples})."
+        )
+    if job.id != job.digest():
+        raise BadInput(
+            f"{where}: 'id' is {job.id!r} and the content's is {job.digest()!r}: "
+            "the job was changed after it was made; make it again."
+        )

@@ -1,0 +1,190 @@
+"""A comparison on one device, from the first look at it to the measurements."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
+from bench.agent.journal import read_journal
+from bench.agent.measurement import Measurement
+from bench.agent.summary import summarise_job
+from bench.cases import cases_of
+from bench.remote.cargo import bundle_folder, clip_folder, placed_clips
+from bench.remote.connection import Connection, Link
+from bench.remote.courier import Folder, Patience, Report, ask, kept_up, place
+from bench.remote.deploy import ROOT, Agent, code_folder, install, wheels_folder
+from bench.remote.devices import Device
+from bench.remote.doctor import refusals
+from bench.remote.facts import Facts, read_facts
+from bench.remote.follow import Follower
+from bench.remote.here import Here
+from bench.remote.journal_copy import JournalCopy, data_folder
+from bench.remote.progress import Progress
+from bench.scored import scored
+from runtime.bundle import Bundle
+from runtime.settings import Settings
+from speech.corpora import Corpus
+from speech.errors import BadInput
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure; every bundle under every group of settings."""
+
+    bundles: Sequence[Bundle]
+    corpus: Corpus
+    settings: Sequence[Settings] = (Settings(),)
+    plan: Plan = field(default_factory=Plan)
+    seed: int = 0
+    wait: bool = False  # for a device that another job has
+    in_place: bool = True  # whether this machine can measure the bundles where they lie
+
+
+@dataclass
+class Worker:
+    """One device and those who look on. `say` gets sentences, `report` counts."""
+
+    device: Device
+    report: Report = lambda label, done, total: None
+    say: Callable[[str], None] = lambda line: None
+    patience: Patience = field(default_factory=Patience)
+    stop: threading.Event = field(default_factory=threading.Event)
+    offline: bool = False
+    link: Link = field(init=False)
+    _agent: Agent | None = None
+    _started: str | None = None  # the job that was started last and has not been watched yet
+
+    def __post_init__(self) -> None:
+        self.link = Here() if self.device.is_this else Connection(self.device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.link.close()
+
+    def interrupt(self) -> None:
+        """From another thread: look on no longer."""
+        self.stop.set()
+        self.link.interrupt()
+
+    def begin(self, request: Request) -> Job:
+        """Everything onto the device, and the job started there."""
+        with clip_folder(request.corpus.clips) as clips:
+            stays = self.device.is_this and request.in_place
+            sent = {} if stays else {b.folder: bundle_folder(b) for b in request.bundles}
+            places = self._deploy(clips, *sent.values())
+            files = placed_clips(request.corpus.clips, clips, places)
+        there = {folder: Path(places[cargo.name]) for folder, cargo in sent.items()}
+        placed = [
+            (bundle, there.get(bundle.folder, bundle.folder.resolve()))
+            for bundle in request.bundles
+        ]
+        job = Job.make(
+            cases_of(placed, request.settings),
+            files,
+            plan=request.plan,
+            seed=request.seed,
+            normalizer=request.corpus.normalizer,
+            wait=request.wait,
+        )
+        self._start(job, job.to_json())
+        return job
+
+    def watch(self, job: Job) -> list[Measurement]:
+        """Follow a job to its end. Raises `Detached` once `interrupt` was called."""
+        if self._agent is None:
+            self._deploy()
+        progress = Progress(len(job.cases), self.report, self.say)
+        folder = self.folder(job.id)
+        with JournalCopy(folder) as copy:
+            if not (folder / JOB_FILE).exists():
+                write_job(folder, job)  # without it the journal says too little later on
+            if not copy.ended and self._started != job.id:
+                self._start(job)
+            self._started = None
+            follower = Follower(
+                self.link,
+                partial(self._start, job),
+                job.id,
+                copy,
+                progress.hear,
+                self.say,
+                self.patience,
+                self.stop,
+            )
+            follower.to_the_end()
+        return self.results(job)
+
+    def results(self, job: Job) -> list[Measurement]:
+        """Of what has been copied so far; each names the device in its environment."""
+        events = read_journal(self.folder(job.id) / "journal.jsonl")
+        named = {"device": self.device.name}
+        return [
+            replace(found, environment={**found.environment, **named})
+            for found in scored(summarise_job(job, events), job.normalizer)
+        ]
+
+    def find(self, wanted: str | None) -> Job:
+        """A job that is on the device, by id; else the newest that has not ended, else the newest.
+
+        It may be another host's.
+        """
+        there = ask(self.link, "jobs")["jobs"]
+        if wanted is None:
+            if not there:
+                raise BadInput(f"{self.device.name} has no jobs: start one with `secateur bench`.")
+            wanted = max(there, key=lambda job: (not job["ended"], job["created"]))["id"]
+        if not str(wanted).isalnum():
+            raise BadInput(f"{wanted!r} is no job: leave it out for the newest one.")
+        told = ask(self.link, "describe", str(wanted))["job"]
+        return job_from(told, f"job {wanted} of {self.device.name}")
+
+    def folder(self, job: str) -> Path:
+        return data_folder() / "jobs" / self.device.name / job
+
+    def _deploy(self, *cargo: Folder) -> dict[str, str]:
+        """The agent and the cargo; gives the cargo's places. BadInput for an unfit device."""
+        if self.device.is_this:
+            self._agent = Agent(sys.executable, str(ROOT))
+            return place(self.link, cargo, self.report)
+        facts = read_facts(self.link)
+        _refuse_unfit(self.device, facts)
+        code = code_folder()
+        wheels = (
+            self._kept_up(partial(wheels_folder, self.link, facts, self.report))
+            if self.offline
+            else None
+        )
+        folders = [folder for folder in (code, wheels, *cargo) if folder]
+        places = self._kept_up(lambda: place(self.link, folders, self.report))
+        python = self._kept_up(lambda: install(self.link, facts, code, wheels, self.report))
+        self._agent = Agent(python, places[code.name])
+        return places
+
+    def _start(self, job: Job, text: str = "") -> None:
+        """Starts the supervisor, unless it runs; `text` is the job, for a device without it."""
+        assert self._agent
+        words = ("start", job.id, self._agent.python, self._agent.code)
+        self._kept_up(lambda: ask(self.link, *words, data=text.encode()))
+        self._started = job.id
+
+    def _kept_up(self, work: Callable[[], Answer]) -> Answer:
+        return kept_up(work, self.link, self.patience, self.stop, self.say)
+
+
+def _refuse_unfit(device: Device, facts: Facts) -> None:
+    if failed := refusals(facts):
+        first = failed[0]
+        raise BadInput(
+            f"{device.name} cannot be measured on: {first.name}: {first.said}; fix: {first.fix}. "
+            f"(`secateur device doctor {device.name}` says all.)"
+        )

@@ -1,0 +1,207 @@
+"""`secateur bench`: measure bundles on this machine and on devices."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.commands.bench_outcome import finish
+from pipeline.progress import bars
+from speech.audio import RATE
+from speech.corpora import Corpus, open_corpus
+
+if TYPE_CHECKING:
+    from bench.agent.job import Plan
+    from bench.remote.devices import Device
+    from bench.remote.work import Worker
+    from runtime.bundle import Bundle
+    from runtime.settings import Settings
+
+
+class BenchGroup(click.Group):
+    """`secateur bench BUNDLES…` is `secateur bench run BUNDLES…`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    "bench",
+    cls=BenchGroup,
+    epilog="Example: secateur bench bundles/demo/demo-sew-dense --device this,pi --threads 1,2",
+)
+def command() -> None:
+    """Measure bundles: `secateur bench BUNDLE… --device NAME` is short for `secateur bench run`."""
+
+
+def _counts(ctx: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(part) for part in value.split(",")))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no list of whole numbers, such as 1,2") from error
+
+
+def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
+
+
+@command.command("run")
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    default=["this"],
+    callback=_names,
+    show_default=True,
+    help="Names of devices, with commas between them; they are measured in parallel.",
+)
+@click.option("--clips", default="demo", show_default=True, help="Name or folder of a corpus.")
+@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Clips of it.")
+@click.option("--threads", default="1", show_default=True, callback=_counts, help="Such as 1,2.")
+@click.option("--samples", type=click.IntRange(1), help="Timed transcriptions of a case, exactly.")
+@click.option("--budget", type=click.FloatRange(0, min_open=True), help="Seconds a case may take.")
+@click.option(
+    "--sustained",
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds of one long run a case, to see what heat does.",
+)
+@click.option("--tune", is_flag=True, help="Try threads, spinning and windows; say which is best.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Order of cases, and clips.")
+@click.option("--offline", is_flag=True, help="Send all that the agent needs, from this machine.")
+@click.option("--wait", is_flag=True, help="Wait for a device that another job has.")
+@click.option("--detach", is_flag=True, help="Start the jobs and do not wait for them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as one JSON list.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Add the measurements to this results.jsonl.",
+)
+def run(
+    bundles: tuple[Path, ...],
+    devices: list[str],
+    clips: str,
+    count: int,
+    threads: tuple[int, ...],
+    samples: int | None,
+    budget: float | None,
+    sustained: float | None,
+    tune: bool,
+    seed: int,
+    offline: bool,
+    wait: bool,
+    detach: bool,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Measure BUNDLES (folders or .secateur files) on devices: speed, memory, and what is heard.
+
+    Each case is a fresh process, and cases take turns in random order. Ctrl-C only ends the
+    looking on: `secateur bench attach DEVICE` picks it up again.
+    """
+    from bench.remote.devices import find_device
+    from bench.remote.fleet import all_at_once
+    from bench.remote.work import Request
+
+    targets = [find_device(name) for name in devices]
+    corpus = open_corpus(clips, limit=count, seed=seed)
+    with ExitStack() as stack:
+        opened = _opened(bundles, stack)
+        request = Request(
+            opened,
+            corpus,
+            settings=_settings(tune, threads, opened, corpus),
+            plan=_plan(samples, budget, sustained),
+            seed=seed,
+            wait=wait,
+            in_place=all(path.is_dir() for path in bundles),
+        )
+        with _workers(targets, offline=offline) as workers:
+            outcomes = all_at_once(
+                workers, lambda worker: worker.begin(request), look_on=not detach
+            )
+    finish(outcomes, as_json=as_json, output=output, tune=tune, detach=detach)
+
+
+@command.command("attach")
+@click.argument("device")
+@click.argument("job", required=False)
+@click.option("--offline", is_flag=True, help="Send all that the agent needs, from this machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print the measurements as one JSON list.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Add the measurements to this results.jsonl.",
+)
+def attach(device: str, job: str | None, offline: bool, as_json: bool, output: Path | None) -> None:
+    """Follow a JOB of DEVICE to its end, and see its results.
+
+    Without JOB the newest one that has not ended. One that was stopped, as by a reboot, goes on.
+    """
+    from bench.remote.devices import find_device
+    from bench.remote.fleet import all_at_once
+
+    with _workers([find_device(device)], offline=offline) as workers:
+        outcomes = all_at_once(workers, lambda worker: worker.find(job))
+    finish(outcomes, as_json=as_json, output=output)
+
+
+def _opened(paths: Sequence[Path], stack: ExitStack) -> list[Bundle]:
+    """Hashed as they are read, so that nothing damaged is sent anywhere."""
+    from runtime.archive import opened
+
+    return [stack.enter_context(opened(path, check_hashes=True)) for path in paths]
+
+
+def _settings(
+    tune: bool, threads: Sequence[int], bundles: Sequence[Bundle], corpus: Corpus
+) -> list[Settings]:
+    from bench.remote.tuning import settings_to_try
+    from runtime.settings import Settings
+
+    if not tune:
+        return [Settings(threads=count) for count in threads]
+    padded = any(bundle.manifest.family == "whisper" for bundle in bundles)
+    longest = max(len(clip.samples()) for clip in corpus.clips) / RATE if padded else None
+    return settings_to_try(longest)
+
+
+def _plan(samples: int | None, budget: float | None, sustained: float | None) -> Plan:
+    from bench.agent.job import Plan
+
+    plan = Plan(sustained_seconds=sustained)
+    if samples is not None:
+        plan = replace(plan, min_samples=samples, max_samples=samples, tightness=0.0)
+    return plan if budget is None else replace(plan, budget_seconds=budget)
+
+
+@contextmanager
+def _workers(devices: Sequence[Device], *, offline: bool) -> Iterator[list[Worker]]:
+    """With a bar each on stderr, and sentences above the bars."""
+    from tqdm import tqdm
+
+    from bench.remote.work import Worker
+
+    def sentences(name: str) -> Callable[[str], None]:
+        return lambda line: tqdm.write(f"{name}: {line}", file=sys.stderr)
+
+    with ExitStack() as stack:
+        yield [
+            Worker(
+                device,
+                report=stack.enter_context(bars(f"{device.name}: ")),
+                say=sentences(device.name),
+                offline=offline,
+            )
+            for device in devices
+        ]

@@ -1,0 +1,92 @@
+"""What `secateur bench` shows and keeps of its outcomes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.remote.tuning import best, marked
+from speech.errors import BadInput
+
+if TYPE_CHECKING:
+    from bench.agent.measurement import Measurement
+    from bench.remote.fleet import Outcome
+
+
+def finish(
+    outcomes: Sequence[Outcome],
+    *,
+    as_json: bool,
+    output: Path | None,
+    tune: bool = False,
+    detach: bool = False,
+) -> None:
+    """Keep and print what was measured; then raise BadInput for what was not."""
+    if tune:
+        for outcome in outcomes:
+            outcome.measurements = marked(outcome.measurements)
+    measurements = [found for outcome in outcomes for found in outcome.measurements]
+    if output and measurements:
+        _add(output, measurements)
+    if as_json:
+        click.echo(json.dumps([asdict(measurement) for measurement in measurements]))
+    elif measurements:
+        from bench.report import show
+        from bench.rows import rows_from
+
+        show(rows_from(measurements))
+    for outcome in outcomes:
+        if tune and outcome.measurements:
+            _tell_best(outcome)
+        if outcome.detached:
+            click.echo(_where_to_look(outcome), err=True)
+    if any(outcome.detached for outcome in outcomes) and not detach:
+        sys.exit(130)  # Ctrl-C
+    if problems := [outcome for outcome in outcomes if outcome.problem]:
+        raise BadInput(" ".join(_problem(outcome) for outcome in problems))
+
+
+def _add(output: Path, measurements: Sequence[Measurement]) -> None:
+    """After those that are there; a job that was looked at before takes its old place's turn."""
+    from bench.results import read_results, write_results
+
+    jobs = {measurement.job for measurement in measurements}
+    there = read_results(output) if output.exists() else []
+    kept = [measurement for measurement in there if measurement.job not in jobs]
+    write_results(output, [*kept, *measurements])
+
+
+def _tell_best(outcome: Outcome) -> None:
+    choice = best(outcome.measurements)
+    if choice is None:
+        return
+    settings = ", ".join(f"{key} {value}" for key, value in choice.settings.items())
+    click.echo(
+        f"{outcome.device}: best of {choice.tried} is {choice.bundle} with {settings}: "
+        f"{1000 * choice.seconds:.1f} ms a clip.",
+        err=True,
+    )
+
+
+def _where_to_look(outcome: Outcome) -> str:
+    if outcome.job is None:
+        return f"{outcome.device}: nothing was started."
+    return f"{outcome.device}: job {outcome.job.id} goes on; {_attach(outcome)} follows it."
+
+
+def _attach(outcome: Outcome) -> str:
+    assert outcome.job
+    return f"`secateur bench attach {outcome.device} {outcome.job.id}`"
+
+
+def _problem(outcome: Outcome) -> str:
+    assert outcome.problem
+    if outcome.job is None:
+        return outcome.problem
+    return f"{outcome.problem} ({_attach(outcome)} goes on with the job.)"

@@ -1,0 +1,114 @@
+"""`secateur device`: the machines that are measured on, by name."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from bench.remote.connection import Connection
+from bench.remote.devices import Device, find_device, new_device, read_devices, write_devices
+from bench.remote.doctor import Check, checks
+from bench.remote.facts import Facts, facts_here, read_facts
+from bench.remote.host_keys import seen_host_key, store_host_key, unknown_key_sentence
+from bench.remote.refusals import UnknownHostKey
+from speech.errors import BadInput
+
+_accepting = click.option(
+    "--accept-host-key",
+    is_flag=True,
+    help="Store the key that an unknown host shows, and trust it.",
+)
+
+
+@click.group("device", epilog="Example: secateur device add pi pi@raspberrypi.local")
+def command() -> None:
+    """Name devices, and see whether they can be measured on. `this` is always there."""
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("target", metavar="[USER@]HOST[:PORT]")
+@_accepting
+def add(name: str, target: str, accept_host_key: bool) -> None:
+    """Reach TARGET with your own ssh, and call it NAME from now on.
+
+    Your configuration, agent, keys and jump hosts count; nothing is ever asked.
+    """
+    device, devices = new_device(name, target), read_devices()
+    if name in devices:
+        raise BadInput(
+            f"There is a device {name!r} already ({devices[name]}): choose another name, or forget "
+            f"that one with `secateur device remove {name}`."
+        )
+    facts = _look(device, accept_host_key)
+    write_devices({**devices, name: device})
+    click.echo(f"{name}: {facts.model or facts.system} ({facts.machine}), Python {facts.python}")
+    for check in checks(facts):
+        if check.level != "OK":
+            click.echo(_line(check))
+
+
+def _look(device: Device, accept_host_key: bool) -> Facts:
+    with Connection(device) as link:
+        try:
+            return read_facts(link)
+        except UnknownHostKey:
+            key = seen_host_key(device)
+            if not accept_host_key:
+                raise BadInput(unknown_key_sentence(device, key)) from None
+            file = store_host_key(device, key)
+            click.echo(f"Host key {key.fingerprint} stored in {file}.", err=True)
+        return read_facts(link)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name to target.")
+def list_(as_json: bool) -> None:
+    """The devices that have a name."""
+    devices = read_devices()
+    if as_json:
+        click.echo(json.dumps({name: str(device) for name, device in devices.items()}))
+        return
+    width = max(map(len, devices))
+    for name, device in devices.items():
+        click.echo(f"{name:<{width}}  {'the machine you are at' if device.is_this else device}")
+
+
+@command.command("doctor")
+@click.argument("name")
+@_accepting
+@click.option("--json", "as_json", is_flag=True, help="Print the facts and the checks as JSON.")
+def doctor(name: str, accept_host_key: bool, as_json: bool) -> None:
+    """Can NAME be measured on, and what would falsify its numbers? With a fix for each.
+
+    Exit code 1 if something makes measuring impossible.
+    """
+    device = find_device(name)
+    facts = facts_here() if device.is_this else _look(device, accept_host_key)
+    found = checks(facts)
+    if as_json:
+        table = {"facts": asdict(facts), "checks": [asdict(check) for check in found]}
+        click.echo(json.dumps(table))
+    else:
+        for check in found:
+            click.echo(_line(check))
+    if any(check.level == "FAIL" for check in found):
+        sys.exit(1)
+
+
+@command.command("remove")
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget NAME. What was put onto the device stays there, in its cache folder."""
+    device, devices = find_device(name), read_devices()
+    if device.is_this:
+        raise BadInput("The machine you are at cannot be removed.")
+    del devices[name]
+    write_devices(devices)
+    click.echo(f"{name} is forgotten; delete ~/.cache/secateur on {device} to free its disk.")
+
+
+def _line(check: Check) -> str:
+    fix = f"; {check.fix}" if check.fix else ""
+    return f"{check.level:<4}  {check.name}: {check.said}{fix}"

@@ -1,0 +1,154 @@
+"""A comparison on a board: whatever happens to it or to the connection, every turn counts once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from bench.agent.job import Job, Plan
+from bench.agent.measurement import Measurement
+from bench.remote.devices import Device
+from bench.remote.fleet import all_at_once
+from bench.remote.work import Request, Worker
+from runtime.bundle import Bundle
+from speech.corpora.corpus import Clip, Corpus
+from speech.errors import BadInput
+from tests.remote.conftest import PATIENCE
+from tests.remote.sshd import Board, wait_until
+
+QUICK = Plan(
+    warm_up=0, min_samples=4, max_samples=4, turn_samples=2, tightness=0, cool_wait_seconds=0
+)
+
+
+@pytest.fixture
+def comparison(bundle: Path, clips: tuple[Clip, ...]) -> Request:
+    """One case of two turns, four samples in all."""
+    return Request([Bundle.open(bundle)], Corpus("two", clips), plan=QUICK)
+
+
+def copied(worker: Worker, job: Job) -> bytes:
+    return (worker.folder(job.id) / "journal.jsonl").read_bytes()
+
+
+def there(board: Board, job: Job) -> Path:
+    return board.cache / "jobs" / job.id
+
+
+def once(worker: Worker, job: Job, marker: bytes, act: Callable[[], object]) -> list[object]:
+    """Act as soon as the copied journal has the marker; gives what came of it."""
+    done: list[object] = []
+
+    def look(label: str, count: int, total: int) -> None:
+        if not done and label == "measuring" and marker in copied(worker, job):
+            done.append(act())
+
+    worker.report = look
+    return done
+
+
+def assert_each_turn_counts_once(
+    board: Board, worker: Worker, job: Job, found: list[Measurement]
+) -> None:
+    [measurement] = found
+    assert measurement.error is None
+    assert [sample.clip for sample in measurement.samples] == ["1.flac", "2.flac"] * 2
+    assert set(Counter(sample.turn for sample in measurement.samples).values()) == {2}
+    assert copied(worker, job) == (there(board, job) / "journal.jsonl").read_bytes()
+
+
+def test_a_cut_connection_loses_nothing(board: Board, worker: Worker, comparison: Request) -> None:
+    said: list[str] = []
+    worker.say = said.append
+    job = worker.begin(comparison)
+    cuts = once(worker, job, b'"turn_started"', board.cut)
+    assert_each_turn_counts_once(board, worker, job, worker.watch(job))
+    assert cuts == [1]
+    assert "The job goes on there" in said[0]
+    assert b'"resumed": true' not in copied(worker, job)
+
+
+def test_a_power_cut_is_waited_for_and_what_it_took_back_is_read_anew(
+    board: Board, worker: Worker, comparison: Request
+) -> None:
+    """The agent is gone, sshd is back later, and the journal has lost its end and is torn."""
+    job = worker.begin(comparison)
+    journal = there(board, job) / "journal.jsonl"
+    boots: list[Thread] = []
+
+    def fail() -> None:
+        board.stop()
+        journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]) + b'{"k')
+        boots.append(Thread(target=board.start))
+        boots[0].start()
+
+    once(worker, job, b'"turn_started"', fail)
+    found = worker.watch(job)
+    assert boots
+    assert_each_turn_counts_once(board, worker, job, found)
+    assert b'"resumed": true' in copied(worker, job)
+    [aside] = worker.folder(job.id).glob("journal-*.jsonl")
+    assert b'"turn_started"' in aside.read_bytes()
+
+
+def test_ctrl_c_only_looks_away_and_another_machine_sees_the_results(
+    board: Board,
+    device: Device,
+    worker: Worker,
+    comparison: Request,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device is even off for longer than anybody waits; the job goes on when it is back."""
+    job = worker.begin(comparison)
+    once(worker, job, b'"turn_started"', lambda: os.kill(os.getpid(), signal.SIGINT))
+    [outcome] = all_at_once([worker], lambda worker: job)
+    assert outcome.detached
+    assert not outcome.measurements
+    board.stop()
+    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "other"))
+    with Worker(device, patience=PATIENCE) as other:
+        with pytest.raises(BadInput, match=r"pi .* cannot be reached .*Connection refused"):
+            other.find(None)
+        board.start()
+        assert other.find(None) == job
+        assert_each_turn_counts_once(board, other, job, other.watch(job))
+
+
+def test_two_hosts_at_once(
+    board: Board, device: Device, worker: Worker, comparison: Request
+) -> None:
+    """One is told who has the device; one that said it would wait is measured afterwards."""
+    first = worker.begin(comparison)
+    wait_until((there(board, first) / "journal.jsonl").exists, "it did not begin")
+    with Worker(device, patience=PATIENCE) as other:
+        with board.paused(first.id):
+            waiting = other.begin(replace(comparison, seed=1, wait=True))
+            late = other.begin(replace(comparison, seed=2))
+            with pytest.raises(BadInput, match=f"pi: The device is busy: job {first.id} of"):
+                other.watch(late)
+        assert_each_turn_counts_once(board, worker, first, worker.watch(first))
+        assert_each_turn_counts_once(board, other, waiting, other.watch(waiting))
+
+
+def test_a_disk_that_fills_up_is_said_and_the_job_goes_on_with_room(
+    board: Board, worker: Worker, comparison: Request
+) -> None:
+    worker.begin(comparison)  # all is there now but the next job
+    board.stop()
+    board.start(largest_file=4096)
+    worker.link.drop()
+    job = worker.begin(replace(comparison, seed=1))
+    with pytest.raises(BadInput, match="pi: its disk is full"):
+        worker.watch(job)
+    board.stop()
+    board.start()
+    worker.link.drop()
+    assert_each_turn_counts_once(board, worker, job, worker.watch(job))

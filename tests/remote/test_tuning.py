@@ -1,0 +1,46 @@
+"""Which settings are tried on a device, and which of them win."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.agent.latency import summarise
+from bench.agent.measurement import Measurement
+from bench.remote.tuning import best, marked, settings_to_try
+
+PLAIN = Measurement(
+    "/b", "b", "2026-01-01T00:00:00+00:00", 1, case="b/t1", latency=summarise([0.2, 0.2])
+)
+
+
+def heard(case: str, seconds: float, wer: float) -> Measurement:
+    score = {"wer": wer, "wer_low": wer - 0.02, "wer_high": wer + 0.02}
+    return replace(PLAIN, case=case, latency=summarise([seconds] * 2), score=score)
+
+
+def test_only_several_threads_can_spin_and_windows_hold_every_clip() -> None:
+    tried = settings_to_try(2.3)
+    assert len(set(tried)) == len(tried)
+    assert {one.threads for one in tried} == {1, 2, 4}
+    assert {one.window for one in tried} == {None, 4.0}
+    assert not any(one.spinning for one in tried if one.threads == 1)
+    assert {one.window for one in settings_to_try(None)} == {None}
+
+
+def test_the_fastest_that_hears_as_well_as_any_wins() -> None:
+    cases = [heard("slow", 0.3, 0.10), heard("quick", 0.2, 0.11), heard("deaf", 0.1, 0.13)]
+    choice = best([*cases, replace(cases[2], error="It broke.")])
+    assert choice is not None
+    assert (choice.case, choice.seconds, choice.tried) == ("quick", 0.2, 3)
+    assert [found.environment for found in marked(cases)] == [{}, {"best_of": 3}, {}]
+
+
+def test_clips_without_texts_leave_speed_alone_to_decide() -> None:
+    quick = replace(PLAIN, case="quick", latency=summarise([0.1]))
+    choice = best([PLAIN, quick])
+    assert choice is not None
+    assert choice.case == "quick"
+
+
+def test_where_all_fails_there_is_no_best() -> None:
+    assert best([replace(PLAIN, error="It broke.")]) is None
