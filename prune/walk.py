@@ -6,9 +6,10 @@ grow with the number of clips.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
 from prune.drift import PairedCollector
-from prune.families.chains import chains
+from prune.families.chains import Chain, chains
 from prune.families.layers import prunable_layers
 from prune.forcing import Report, Speech, fitting_clips, forcing
 
@@ -46,25 +47,25 @@ def walk(
     every = [link for chain in run for link in chain.links]
     with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
         heard = _heard(checkpoint, speech, fitting, Path(folder) / "heard")
-        uncut = [_Waiting(Path(folder) / f"uncut {number}") for number in range(len(run))]
-        first = [chain.links[0] for chain in run]
-        _record(model, heard, dict(zip(first, uncut, strict=True)))
-        for chain, before in zip(run, uncut, strict=True):
-            now = _Waiting(Path(folder) / "cut")
-            if chain == run[0]:
-                now.take_over(before)
+        said_uncut: dict[Chain, _Waiting] = {}
+        said_cut: dict[Chain, _Waiting] = {}
+        for number, chain in enumerate(run):
+            uncut = _Waiting(Path(folder) / f"uncut {number}")
+            cut = _Waiting(Path(folder) / f"cut {number}")
+            _record(model, heard, chain, uncut, said_uncut)
+            if number == 0:
+                cut.take_over(uncut)
             else:
-                _record(model, heard, {chain.links[0]: now})
+                _record(model, heard, chain, cut, said_cut)
             for link in chain.links:
                 if report:
                     report("pruning block by block", every.index(link), len(every))
-                streams, is_first = _Streams(before, now), link == every[0]
+                streams, is_first = _Streams(uncut, cut), link == every[0]
                 _settle_link(model, link, streams, settle, precision, is_first=is_first)
-                if link != chain.links[-1]:
+                if link != every[-1]:
                     for clip in range(len(fitting)):
-                        now.pass_on(clip, model.get_submodule(link))
-            before.clear()
-            now.clear()
+                        cut.pass_on(clip, model.get_submodule(link))
+            said_uncut[chain], said_cut[chain] = uncut, cut
     if report:
         report("pruning block by block", len(every), len(every))
 
@@ -83,34 +84,48 @@ def _heard(checkpoint: Checkpoint, speech: Speech, fitting: list[int], place: Pa
     return waiting
 
 
-def _record(model: nn.Module, heard: "_Waiting", places: Mapping[str, "_Waiting"]) -> None:
-    """Write down how the model calls these modules, which are named in the order of its calls."""
-    reached: list[str] = []
-    real_frames: int | None = None
+def _record(
+    model: nn.Module,
+    heard: "_Waiting",
+    chain: Chain,
+    place: "_Waiting",
+    said: Mapping[Chain, "_Waiting"],
+) -> None:
+    """Write down how the model calls the chain, where the chains before it say what they said."""
 
-    def hook(link: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
-        def write(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            places[link].add(args, kwargs, real_frames)
-            reached.append(link)
-            if len(reached) == len(places):
-                raise _Done
+    def write(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        place.add(args, kwargs, heard.real_frames[clip])
+        raise _Done
 
-        return write
-
-    hooks = [
-        model.get_submodule(link).register_forward_pre_hook(hook(link), with_kwargs=True)
-        for link in places
-    ]
+    first = model.get_submodule(chain.links[0])
+    hook = first.register_forward_pre_hook(write, with_kwargs=True)
     try:
-        for clip, real_frames in enumerate(heard.real_frames):  # noqa: B007 - the hook reads it
+        for clip in range(len(heard.real_frames)):
             _, kwargs = heard.get(clip)
-            with suppress(_Done):
+            with suppress(_Done), _repeated(model, said, clip):
                 model(**kwargs)
-            assert reached == list(places), "modules are called in another order, or never"
-            reached.clear()
+        assert len(place.real_frames) == len(heard.real_frames), f"{chain} was not called"
     finally:
-        for each in hooks:
-            each.remove()
+        hook.remove()
+
+
+@contextmanager
+def _repeated(model: nn.Module, said: Mapping[Chain, "_Waiting"], clip: int) -> Iterator[None]:
+    """Each link of those chains gives at once what the last one had made of this clip."""
+    modules = [model.get_submodule(link) for chain in said for link in chain.links]
+    once = {chain: waiting.answer(clip) for chain, waiting in said.items()}
+    answers = [once[chain] for chain in said for _ in chain.links]
+    try:
+        for module, answer in zip(modules, answers, strict=True):
+            module.forward = partial(_given, answer)
+        yield
+    finally:
+        for module in modules:
+            del module.forward
+
+
+def _given(answer: Any, *_args: Any, **_kwargs: Any) -> Any:
+    return answer
 
 
 def _settle_link(
@@ -149,6 +164,8 @@ class _Waiting:
         self._folder = folder
         folder.mkdir()
         self.real_frames: list[int | None] = []
+        #: What the last block gave beside its answer; None where that was all.
+        self._beside: tuple[Any, ...] | None = None
 
     def add(self, args: tuple[Any, ...], kwargs: dict[str, Any], real_frames: int | None) -> None:
         self._put(len(self.real_frames), args, kwargs)
@@ -168,7 +185,9 @@ class _Waiting:
         """What the block gives is what the next one gets."""
         args, kwargs = self.get(clip)
         given = module(*args, **kwargs)
-        given = given[0] if isinstance(given, tuple) else given
+        if isinstance(given, tuple):
+            given, *beside = given
+            self._beside = tuple(beside)
         if args:
             args = (given, *args[1:])
         else:
@@ -177,8 +196,11 @@ class _Waiting:
             }
         self._put(clip, args, kwargs)
 
-    def clear(self) -> None:
-        shutil.rmtree(self._folder)
+    def answer(self, clip: int) -> Any:
+        """What the last block gave, in the form in which it did."""
+        args, kwargs = self.get(clip)
+        given = args[0] if args else kwargs["hidden_states"]
+        return given if self._beside is None else (given, *self._beside)
 
     def _put(self, clip: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         torch.save((args, kwargs), self._folder / f"{clip}.pt")
