@@ -14,7 +14,6 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from runtime.bundle import Bundle, Manifest
-from speech.assets import BUNDLED_MODELS
 from speech.errors import BadInput
 from speech.scoring import Score
 
@@ -42,18 +41,15 @@ def front_matter(bundle: Bundle, *, license: str | None = None) -> ModelCardData
 
 
 def base_model(manifest: Manifest) -> str | None:
-    """The hub's name of the model that was cut; None for a bundled one or a folder.
-
-    A bundle says owner/name of either. What is a folder here was one then too, most likely.
-    """
+    """The hub's name of the model that was cut; None for a bundled one or a folder."""
     source = manifest.provenance.get("model")
-    if not isinstance(source, str) or source in BUNDLED_MODELS or source.count("/") != 1:
+    if not isinstance(source, str) or manifest.provenance.get("model_from") != "hub":
         return None
     try:
         validate_repo_id(source)
     except HFValidationError:
         return None
-    return None if Path(source).exists() else source
+    return source
 
 
 def language(bundle: Bundle) -> str | None:

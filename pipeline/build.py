@@ -13,7 +13,7 @@ import torch
 from export.bundle import write_bundle
 from export.precision import Precision, graph_precisions
 from export.variant import write_variant
-from pipeline.plan import Cell, versions
+from pipeline.plan import Cell, model_from, versions
 from pipeline.progress import Report
 from pipeline.prune_record import learning
 from pipeline.prune_summary import told
@@ -198,6 +198,7 @@ class _Workshop:
             "fingerprint": mark,
             "recipe": self._recipe.model_dump(),
             "model": self._name,
+            "model_from": model_from(self._name),
             "seed": self._recipe.seed,
             "versions": versions(),
             **learning(pruned),

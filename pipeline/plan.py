@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.recipe import Recipe
 from prune.methods import METHODS
@@ -16,7 +16,7 @@ from speech.assets import bundled_model
 from speech.corpora import Corpus
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 4
+FORMAT = 5
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"
@@ -121,6 +121,13 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
 
 def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
+
+
+def model_from(name: str) -> Literal["folder", "bundled", "hub"]:
+    """Where the name leads: to a model that comes with Secateur, a folder or the hub."""
+    if Path(name).is_dir():
+        return "folder"
+    return "bundled" if bundled_model(name) else "hub"
 
 
 def model_digest(name: str) -> str:

@@ -24,6 +24,7 @@ from tests.export.exported import noise, sew, whisper
 
 ORIGIN = {
     "model": "someone/sew-tiny",
+    "model_from": "hub",
     "seed": 7,
     "versions": {"secateur": "0.1.0", "torch": "2.13.0"},
     "recipe": {
@@ -90,24 +91,24 @@ def test_what_a_bundle_does_not_say_is_left_out(tiny: Bundle) -> None:
     assert "Nothing was cut" in text and "Nobody has measured it" in text
     for claim in ("Seed", "Made from", "asked for", "Zeros alone", "`None`", "sparsity.png"):
         assert claim not in text
-    unnamed = changed(tiny, provenance={"model": "someone/sew-tiny"})
+    unnamed = changed(tiny, provenance={"model": "someone/sew-tiny", "model_from": "hub"})
     assert "model-index" not in head(unnamed)
     assert "| not recorded | **5.80** | 4.60 to 7.10 | 2.10 | 20 | 103 | basic |" in card(unnamed)
 
 
 @pytest.mark.parametrize(
-    ("model", "shown"),
+    ("origin", "shown"),
     [
-        ("demo-sew", "demo-sew"),
-        ("/home/me/secret/sew", "sew"),
-        ("a/b/c", "c"),
-        ("tests/export", "export"),
+        ({"model": "demo-sew", "model_from": "bundled"}, "demo-sew"),
+        ({"model": "/home/me/secret/sew", "model_from": "folder"}, "sew"),
+        ({"model": "secret/sew", "model_from": "folder"}, "sew"),
+        ({"model": "secret/sew"}, "sew"),
     ],
 )
 def test_a_folder_is_no_base_model_and_its_place_is_not_told(
-    tiny: Bundle, model: str, shown: str
+    tiny: Bundle, origin: dict[str, str], shown: str
 ) -> None:
-    bundle = changed(tiny, provenance={"model": model})
+    bundle = changed(tiny, provenance=origin)
     assert "base_model" not in head(bundle)
     text = card(bundle)
     assert f"cut from `{shown}`" in text and "secret" not in text

@@ -38,7 +38,11 @@ def bundle(tmp_path: Path) -> Path:
             manifest,
             method="mp_global",
             sparsity=replace(manifest.sparsity, layers={"encoder.0.q": 0.6, "encoder.0.v": 0.8}),
-            provenance={"model": "someone/sew", "recipe": {"corpus": {"evaluate": "demo:test"}}},
+            provenance={
+                "model": "someone/sew",
+                "model_from": "hub",
+                "recipe": {"corpus": {"evaluate": "demo:test"}},
+            },
             files=(*manifest.files, BundleFile.of(folder, "pytorch/config.json")),
         ),
     )
