@@ -25,6 +25,8 @@ from speech.scoring import Score, score
 
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2)
+#: Columns of the table that is printed at the end.
+TABLED = (0.3, 0.5, 0.7, 0.8, 0.9)
 CALIBRATION_CLIPS = 128
 LESSON = FineTuning(steps=300, rate=1e-3, check_every=25)
 
@@ -138,6 +140,18 @@ class Curves:
         drawn = {title: curves for title, curves in panels.items() if len(curves) > 1}
         draw_curves(drawn, path, title=f"{self.model}: word error rate on {self.corpus.name}")
 
+    def table(self) -> Iterator[str]:
+        """Markdown: a line for each method, word error rates in %, one for each seed."""
+        yield f"| | {' | '.join(f'{s:.0%}' for s in TABLED)} |"
+        yield f"|---|{'---:|' * len(TABLED)}"
+        for name in dict.fromkeys(point.method for point in self.points if point.sparsity):
+            found = {(p.sparsity, p.seed): p.score["wer"] for p in self.points if p.method == name}
+            cells = (
+                " · ".join(f"{100 * found[s, seed]:.1f}" for seed in SEEDS if (s, seed) in found)
+                for s in TABLED
+            )
+            yield f"| `{name}` | {' | '.join(cells)} |"
+
     def _curve(self, name: str) -> Curve:
         by_sparsity: dict[float, list[dict[str, Any]]] = {}
         for point in self.points:
@@ -185,6 +199,7 @@ def main() -> None:
     curves.dense()
     curves.run(args.methods, list(args.seeds), list(args.sparsities))
     curves.draw(place.with_suffix(".png"))
+    print(*curves.table(), sep="\n")
 
 
 if __name__ == "__main__":
