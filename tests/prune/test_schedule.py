@@ -120,7 +120,7 @@ def test_a_run_stopped_anywhere_comes_to_the_same_end(
     class StoppedError(Exception):
         pass
 
-    patience = 3
+    patience = 5
     for attempt in range(100):
         checkpoint, calls = open_checkpoint(folder), 0
 
