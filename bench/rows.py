@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.agent.measurement import Measurement
+from bench.agent.measurement import Fact, Measurement
+from runtime.bundle import Manifest
+from runtime.settings import DEFAULT
 
 MEBIBYTE = 2**20
+#: The verdict on what nobody measured.
+ESTIMATED = "ESTIMATED"
 
 
 @dataclass(frozen=True)
@@ -30,33 +34,129 @@ class Row:
     memory_mib: float | None = None  # peak resident memory of the measuring process
     samples: int = 0
     problem: str | None = None  # why numbers are missing, or not to be trusted
+    precision: str = ""  # this and the next, where the bundle's manifest is at hand
+    model: str = ""  # what was pruned
+    device: str = ""
+    machine: str = ""  # what the device says that it is
+    threads: int | None = None
+    settings: str = ""  # what is not as by default, threads aside
+    verdicts: tuple[str, ...] = ()
+    device_wer: float | None = None  # percent, of what the device heard in the measured clips
+    device_wer_low: float | None = None
+    device_wer_high: float | None = None
+    device_cer: float | None = None
+    model_percent: float | None = None  # zeros among all weights
+    latency_low_ms: float | None = None  # 95 % interval of the median
+    latency_high_ms: float | None = None
+    mean_ms: float | None = None
+    sd_ms: float | None = None
+    p90_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    load_ms: float | None = None  # opening the bundle
+    first_ms: float | None = None  # the first, cold transcription
+    tokens_per_second: float | None = None
+    watts: float | None = None
+    joules_per_clip: float | None = None
+    best_of: int | None = None  # among so many settings, where they were tried for the best
+    measured_at: str = ""
+    bundle_sha256: str | None = None
+    job: str | None = None
 
 
-def rows_from(measurements: Iterable[Measurement]) -> list[Row]:
-    """In the order given; a failed measurement keeps its row, with the reason in `problem`."""
-    return [_row(measurement) for measurement in measurements]
+def rows_from(
+    measurements: Iterable[Measurement], manifests: Mapping[str, Manifest] | None = None
+) -> list[Row]:
+    """In the order given; a failed measurement keeps its row, with the reason in `problem`.
+
+    `manifests`, by their hash, say what a measurement does not.
+    """
+    return [_row(measurement, manifests or {}) for measurement in measurements]
 
 
-def _row(measurement: Measurement) -> Row:
-    variant, latency = measurement.variant, measurement.latency
-    score = variant.score if variant and variant.score else {}
+def _row(measurement: Measurement, manifests: Mapping[str, Manifest]) -> Row:
+    manifest = manifests.get(measurement.bundle_sha256 or "")
     return Row(
         name=measurement.name,
-        family=variant.family if variant else "",
-        method=variant.method if variant else "",
-        requested_percent=_scaled(variant.requested_sparsity, 100) if variant else None,
-        achieved_percent=_scaled(variant.achieved_sparsity, 100) if variant else None,
-        wer=_percent(score, "wer"),
-        wer_low=_percent(score, "wer_low"),
-        wer_high=_percent(score, "wer_high"),
-        cer=_percent(score, "cer"),
         size_mib=_scaled(measurement.device_bytes, 1 / MEBIBYTE),
-        latency_ms=_scaled(latency.median, 1000) if latency else None,
         real_time_factor=measurement.real_time_factor,
         memory_mib=_scaled(measurement.peak_bytes, 1 / MEBIBYTE),
-        samples=latency.count if latency else 0,
         problem=measurement.error or _leak(measurement),
+        precision=manifest.precision if manifest else "",
+        model=str(manifest.provenance.get("model") or "") if manifest else "",
+        device=str(measurement.environment.get("device") or ""),
+        machine=machine_of(measurement),
+        threads=measurement.threads,
+        settings=_settings(measurement.settings),
+        verdicts=measurement.verdicts,
+        load_ms=_scaled(measurement.load_seconds, 1000),
+        first_ms=_scaled(measurement.first_seconds, 1000),
+        tokens_per_second=measurement.tokens_per_second,
+        watts=measurement.watts,
+        joules_per_clip=measurement.joules_per_clip,
+        best_of=_whole(measurement.environment.get("best_of")),
+        measured_at=measurement.measured_at,
+        bundle_sha256=measurement.bundle_sha256,
+        job=measurement.job,
+        **_variant(measurement),
+        **_heard(measurement),
+        **_latency(measurement),
     )
+
+
+def machine_of(measurement: Measurement) -> str:
+    """The board or Mac, else the processor, as the machine names it."""
+    facts = measurement.environment
+    return str(facts.get("model") or facts.get("cpu") or facts.get("architecture") or "")
+
+
+def _variant(measurement: Measurement) -> dict[str, Any]:
+    variant = measurement.variant
+    if variant is None:
+        return {}
+    score = variant.score or {}
+    return {
+        "family": variant.family,
+        "method": variant.method,
+        "requested_percent": _scaled(variant.requested_sparsity, 100),
+        "achieved_percent": _scaled(variant.achieved_sparsity, 100),
+        "model_percent": _scaled(variant.model_sparsity, 100),
+        **{name: _percent(score, name) for name in ("wer", "wer_low", "wer_high", "cer")},
+    }
+
+
+def _heard(measurement: Measurement) -> dict[str, Any]:
+    score = measurement.score or {}
+    names = ("wer", "wer_low", "wer_high", "cer")
+    return {f"device_{name}": _percent(score, name) for name in names}
+
+
+def _latency(measurement: Measurement) -> dict[str, Any]:
+    latency = measurement.latency
+    if latency is None:
+        return {}
+    return {
+        "samples": latency.count,
+        "latency_ms": 1000 * latency.median,
+        "latency_low_ms": _scaled(latency.median_low, 1000),
+        "latency_high_ms": _scaled(latency.median_high, 1000),
+        "mean_ms": 1000 * latency.mean,
+        "sd_ms": _scaled(latency.sd, 1000),
+        "p90_ms": _scaled(latency.p90, 1000),
+        "p95_ms": _scaled(latency.p95, 1000),
+        "p99_ms": _scaled(latency.p99, 1000),
+    }
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """Such as `spinning, window 5`; older measurements kept none."""
+    usual = DEFAULT.to_json()
+    told = []
+    for key, value in settings.items():
+        if key == "threads" or value == usual.get(key):
+            continue
+        told.append(key if value is True else f"no {key}" if value is False else f"{key} {value}")
+    return ", ".join(told)
 
 
 def _leak(measurement: Measurement) -> str | None:
@@ -64,6 +164,10 @@ def _leak(measurement: Measurement) -> str | None:
         return None
     names = ", ".join(measurement.loaded_forbidden)
     return f"{names} was loaded while measuring: memory and start-up are not a device's."
+
+
+def _whole(value: Fact) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _percent(score: Mapping[str, Any], key: str) -> float | None:

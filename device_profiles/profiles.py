@@ -7,6 +7,7 @@ It never holds measurements: those come from `bench` and carry their own environ
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -36,6 +37,19 @@ class Budgets:
 
 
 @dataclass(frozen=True)
+class Peaks:
+    """What the hardware could do at best, by its makers' figures: a guess starts from it.
+
+    Billions of operations a second of one core, where a multiplication and its addition are two;
+    billions of bytes a second that all cores together can read.
+    """
+
+    fp32_gops: float
+    int8_gops: float
+    bandwidth_gb: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """One kind of device, as its makers describe it."""
 
@@ -53,6 +67,7 @@ class Profile:
     sources: tuple[str, ...]  # where the facts come from
     notes: str
     budgets: Budgets
+    peaks: Peaks
 
     def with_memory(self, memory_mb: int) -> Profile:
         """The same board in another memory size (`pi-4b-2gb`); budget at most half of it."""
@@ -127,6 +142,7 @@ def _profile(table: Mapping[str, object], file: str) -> Profile:
     for key in _LISTS:
         values[key] = tuple(_texts(table[key], file, key))
     values["budgets"] = _budgets(table["budgets"], file)
+    values["peaks"] = _peaks(table["peaks"], file)
     profile = Profile(**values)  # type: ignore[arg-type]  # every value was checked just above
     _check_words((profile.recommended_precision,), PRECISIONS, file, "recommended_precision")
     _check_words(profile.instruction_sets, INSTRUCTION_SETS, file, "instruction_sets")
@@ -142,11 +158,20 @@ def _budgets(value: object, file: str) -> Budgets:
         raise ProfileError(f"{file}: budgets must be a table, got {value!r}.")
     _check_keys(value, [field.name for field in fields(Budgets)], file, "budgets.")
     for key in ("real_time_factor", "wer_loss_points"):
-        good = isinstance(value[key], int | float) and not isinstance(value[key], bool)
-        _expect(value[key], good and value[key] > 0, file, f"budgets.{key}", "a number above 0")
+        _expect(value[key], _is_above_0(value[key]), file, f"budgets.{key}", "a number above 0")
     for key in ("memory_mb", "size_mb"):
         _expect(value[key], _is_count(value[key]), file, f"budgets.{key}", "whole MiB above 0")
     return Budgets(**value)
+
+
+def _peaks(value: object, file: str) -> Peaks:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{file}: peaks must be a table, got {value!r}.")
+    known = [field.name for field in fields(Peaks)]
+    _check_keys(value, known, file, "peaks.")
+    for key in known:
+        _expect(value[key], _is_above_0(value[key]), file, f"peaks.{key}", "a number above 0")
+    return Peaks(**value)
 
 
 def _check_keys(
@@ -182,6 +207,10 @@ def _texts(value: object, file: str, key: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ProfileError(f"{file}: {key} must be a list of texts, got {value!r}.")
     return value
+
+
+def _is_above_0(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _is_count(value: object) -> bool:

@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Measure bundles on this machine and on devices, over SSH.",
     ),
     "results": ("pipeline.commands.results", "The table of what was measured."),
+    "report": ("pipeline.commands.report", "What was measured, as one page with pictures."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
     "profiles": (
         "pipeline.commands.profiles",

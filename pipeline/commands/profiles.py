@@ -22,6 +22,7 @@ def command(as_json: bool) -> None:
         budgets = profile.budgets
         click.echo(
             f"{name:<{width}}  {profile.name}: {profile.cores} cores, {profile.memory_mb} MiB; "
+            f"start with {profile.recommended_precision} on {profile.threads} threads; "
             f"budget RTF {budgets.real_time_factor:g}, {budgets.memory_mb} MiB memory, "
             f"{budgets.size_mb} MiB on disk, {budgets.wer_loss_points:g} points of WER"
         )

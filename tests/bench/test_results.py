@@ -40,7 +40,7 @@ FULL = Measurement(
     environment={"python": "3.11", "load_average": [0.1, 0.2, 0.3], "governor": None},
 )
 FAILED = Measurement(
-    "/bundles/x", "x", "2026-01-01T00:00:00+00:00", 1, error="Was killed (SIGKILL)."
+    "/bundles/x", "x", "2026-01-01T00:00:00+00:00", 2, error="Was killed (SIGKILL)."
 )
 
 
@@ -107,7 +107,12 @@ def test_a_row_joins_the_manifest_with_the_measurement() -> None:
     row, failed = rows_from([FULL, FAILED])
     assert (row.requested_percent, row.wer, row.wer_low) == pytest.approx((70, 6.4, 5.1))
     assert (row.size_mib, row.latency_ms, row.memory_mib) == pytest.approx((1, 50, 100))
-    assert failed == Row(name="x", problem="Was killed (SIGKILL).")
+    assert failed == Row(
+        name="x",
+        problem="Was killed (SIGKILL).",
+        threads=2,
+        measured_at="2026-01-01T00:00:00+00:00",
+    )
 
 
 def test_a_leak_through_the_waterline_is_a_problem() -> None:
@@ -122,6 +127,30 @@ def test_markdown_is_one_table_with_escaped_cells_and_reasons() -> None:
     assert lines[3].startswith("| x |  |  |")
     assert "zeros alone make no dense runtime faster" in text
     assert "- x: Was killed (SIGKILL)." in text
+
+
+def test_columns_that_tell_nothing_apart_are_left_out() -> None:
+    [row] = rows_from([FULL])
+    assert "threads" not in markdown([row])
+    assert "| 1.5 [0.5–2.5] |" in markdown(
+        [replace(row, device_wer=1.5, device_wer_low=0.5, device_wer_high=2.5)]
+    )
+    several = markdown(
+        [
+            replace(row, device="pi"),
+            replace(row, threads=4, settings="spinning", verdicts=("NOISY",)),
+        ]
+    )
+    heads = several.splitlines()[0]
+    assert all(title in heads for title in ("device", "threads", "settings", "verdict"))
+    assert "precision" not in heads
+    assert "| NOISY |" in several
+
+
+def test_settings_are_told_where_they_are_not_as_usual() -> None:
+    settings = {"threads": 2, "spinning": True, "arena": False, "window": 5.0, "provider": "cpu"}
+    [row] = rows_from([replace(FULL, settings=settings)])
+    assert (row.threads, row.settings) == (2, "spinning, no arena, window 5.0")
 
 
 def test_the_terminal_table_has_the_same_cells() -> None:

@@ -21,8 +21,9 @@ def test_every_shipped_profile_loads_and_is_called_like_its_file() -> None:
     profiles = load_profiles()
     for path in PROFILE_FOLDER.glob("*.toml"):
         assert profiles[path.stem].id == path.stem
-    for wanted in ("pi-zero-2w", "pi-4b-2gb", "pi-5-16gb", "m1", "m4", "generic-arm64"):
-        assert wanted in profiles
+    boards = {f"pi-4b-{size}gb" for size in (2, 4, 8)} | {f"pi-5-{size}gb" for size in (4, 8, 16)}
+    macs = {"m1", "m2", "m3", "m4"}
+    assert profiles.keys() >= boards | macs | {"pi-zero-2w", "pi-3b-plus", "generic-arm64"}
 
 
 def test_facts_that_decide_kernels_and_memory() -> None:
@@ -65,6 +66,13 @@ def test_unknown_id_names_the_nearest() -> None:
         ("size_mb = 256", "size_mb = 0.5", "budgets.size_mb must be whole MiB above 0, got 0.5"),
         ("size_mb = 256", "size = 256", "unknown key 'budgets.size'; did you mean 'size_mb'?"),
         ("real_time_factor = 0.5", "real_time_factor = -1", "budgets.real_time_factor must be"),
+        (
+            "fp32_gops = 12.0",
+            "fp32_gops = inf",
+            "peaks.fp32_gops must be a number above 0, got inf",
+        ),
+        ("[peaks]", "[peak]", "unknown key 'peak'; did you mean 'peaks'?"),
+        ("bandwidth_gb = 12.8", "", "the key 'peaks.bandwidth_gb' is missing"),
         ("[1024, 2048, 4096, 8192]", "[-1]", "memory_options_mb must be a list of whole MiB"),
         ('id = "pi-4b"', "id = ", "pi-4b.toml: is not valid TOML"),
     ],

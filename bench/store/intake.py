@@ -1,0 +1,48 @@
+"""Into the store with whatever devices have sent since the last time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.agent.job import JOB_FILE
+from bench.agent.journal import JOURNAL_FILE
+from bench.results import read_results
+from bench.store.journal_lines import is_job_folder
+from bench.store.store import Store
+from speech.errors import BadInput
+
+
+def take_in(store: Store, data: Path, say: Callable[[str], None]) -> int:
+    """From `data/jobs/DEVICE/JOB`; gives how many lines were new.
+
+    What cannot be imported is said, and the others are imported all the same.
+    """
+    added = 0
+    for journal in sorted((data / "jobs").glob(f"*/*/{JOURNAL_FILE}")):
+        folder = journal.parent
+        device = folder.parent.name
+        try:
+            if not is_job_folder(folder):
+                raise BadInput(f"{folder}: without its {JOB_FILE} the journal says too little.")
+            if not store.has_all_of(journal, device, job=folder.name):
+                added += store.add_folder(folder, device)
+        except BadInput as problem:
+            say(f"{problem} (It is not among the results.)")
+    return added
+
+
+def bring_in(store: Store, place: Path, device: str) -> int:
+    """What somebody names: a job's folder, one with several, or a results file."""
+    if place.is_file():
+        measurements = read_results(place)
+        added = store.add_results(measurements, device)
+        store.add_bundles((Path(found.bundle), found.bundle_sha256) for found in measurements)
+        return added
+    folders = sorted({file.parent for file in place.rglob(JOB_FILE) if is_job_folder(file.parent)})
+    if not folders:
+        raise BadInput(
+            f"{place} has nothing to import: name a results.jsonl, or a folder with {JOB_FILE} "
+            f"and {JOURNAL_FILE}."
+        )
+    return sum(store.add_folder(folder, device) for folder in folders)
