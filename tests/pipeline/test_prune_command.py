@@ -154,7 +154,7 @@ def test_a_killed_fine_tuning_ends_where_it_would_have(
     tiny_folders: dict[str, Path], tmp_path: Path
 ) -> None:
     words = ["prune", str(tiny_folders["sew"]), "--method", "imp_local", "--sparsity", "0.5"]
-    words += ["--step", "0.25", "--steps", "120", "--batch", "2", "--corpus", DEMO, "--clips", "8"]
+    words += ["--step", "0.25", "--steps", "80", "--batch", "2", "--corpus", DEMO, "--clips", "8"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     done = secateur(*words, "-o", str(whole))
     assert done.returncode == 0, done.stderr
