@@ -50,5 +50,7 @@ def read_results(path: Path) -> list[Measurement]:
         try:
             measurements.append(Measurement.from_json(line))
         except ValueError as problem:
-            raise BadInput(f"{path}, line {number}: {problem}.") from problem
+            raise BadInput(
+                f"{path}, line {number}: {problem}: name a results.jsonl as Secateur writes it."
+            ) from problem
     return measurements

@@ -4,7 +4,6 @@ run JOB     measure what the job asks for, or go on with it; each journalled lin
 turn FILE   one measuring process, as `run` starts them
 sampler     readings of the machine, twice a second, until standard input closes
 status JOB  one JSON object: how far the job is
-probe       one JSON object: what this machine is and how it feels
 
 Exit codes: 0 done, 2 the input is at fault, 3 another job has the device, 1 anything else; all
 but the first print `{"error": "…"}`.
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from speech.errors import BadInput
 
-_USAGE = "Usage: python -m bench.agent run JOB | turn FILE | sampler | status JOB | probe"
+_USAGE = "Usage: python -m bench.agent run JOB | turn FILE | sampler | status JOB"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +48,6 @@ def _do(verb: str = "", *names: str) -> int:
         "turn": (1, _turn),
         "sampler": (0, _sampler),
         "status": (1, _status),
-        "probe": (0, _probe),
     }
     if verb not in verbs or len(names) != verbs[verb][0]:
         raise BadInput(_USAGE)
@@ -88,13 +86,6 @@ def _status(folder: Path) -> int:
     from bench.agent.status import status_of
 
     _print(json.dumps(asdict(status_of(folder)), ensure_ascii=False))
-    return 0
-
-
-def _probe() -> int:
-    from bench.agent.probe import probe
-
-    _print(json.dumps(probe(), ensure_ascii=False))
     return 0
 
 

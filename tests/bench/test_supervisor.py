@@ -312,11 +312,7 @@ def test_the_sampler_reads_on_demand_and_ends_with_its_input() -> None:
     assert lines[0]["load"] is not None
 
 
-def test_the_probe_and_wrong_words() -> None:
-    code, found = ask("probe")
-    assert code == 0
-    assert found["environment"]["cores"] == os.cpu_count()
-    assert found["environment"]["emulation"] == []
+def test_wrong_words() -> None:
     code, answer = ask("rnu", "job")
     assert code == 2
     assert "Usage" in answer["error"]
