@@ -1,6 +1,7 @@
 """One recogniser in a process of its own, which transcribes the same clip as often as it is told.
 
-`python -m benchmarks.contender BUNDLE CLIP.npy` is ours; `benchmarks.peers` has the others. On
+`python -m benchmarks.contender BUNDLE CLIP.npy` is ours (`--no-arena` after it: without
+onnxruntime's); `benchmarks.peers` has the others. On
 standard output it says {"import_bytes"} when its libraries are loaded and the model is ready. For
 every line that it is sent it listens once and says {"seconds", "tokens"}, and {"peak_bytes"} in the
 end.
@@ -46,16 +47,17 @@ def serve(libraries: Sequence[str], load: Callable[[], Listen], clip: Path) -> N
     say(peak_bytes=read_memory().peak_bytes)
 
 
-def main(bundle: Path, clip: Path) -> None:
+def main(bundle: Path, clip: Path, *, arena: bool) -> None:
     def loaded() -> Listen:
         from runtime.bundle import Bundle
         from runtime.recognizer import open_recognizer
+        from runtime.settings import Settings
 
-        recognizer = open_recognizer(Bundle.open(bundle, on_device=True))
+        recognizer = open_recognizer(Bundle.open(bundle, on_device=True), Settings(arena=arena))
         return lambda samples: len(recognizer.transcribe(samples).tokens)
 
     serve(LIBRARIES, loaded, clip)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), arena="--no-arena" not in sys.argv)

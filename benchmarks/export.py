@@ -76,7 +76,7 @@ def _exported(shape: str, place: Path) -> dict[str, Any]:
     seconds, peak = time.perf_counter() - began, read_memory().peak_bytes
     parity = check_parity(checkpoint, source, [heard])
     precision = "mixed" if checkpoint.family == "whisper" else "int8"
-    write_variant(source, place / "small", precision, name=shape, target="x86-64")
+    write_variant(source, place / "small", precision, name=shape)
     return {"seconds": seconds, "peak": peak, "differ": parity.largest_difference}
 
 

@@ -32,11 +32,15 @@ PRECISIONS = ("fp32", "int8", "mixed")
 SIZES = ("dense", "half")
 
 #: What our bundles are held to: which, rivals of which the fastest counts, the most of its time.
-TARGETS = (
-    ("dense int8", ("faster-whisper", "CTranslate2"), 0.60),
-    ("dense int8", ("whisper.cpp",), 0.35),
-    ("dense int8", ("optimum",), 0.55),
-    ("half int8", ("faster-whisper", "CTranslate2"), 0.35),
+TARGETS = tuple(
+    (f"{size} {precision}", rivals, most)
+    for precision in ("int8", "mixed")
+    for size, rivals, most in (
+        ("dense", ("faster-whisper", "CTranslate2"), 0.60),
+        ("dense", ("whisper.cpp",), 0.35),
+        ("dense", ("optimum",), 0.55),
+        ("half", ("faster-whisper", "CTranslate2"), 0.35),
+    )
 )
 
 
@@ -109,6 +113,7 @@ def _made(place: Path, python: Path, missing: dict[str, str]) -> dict[str, list[
         for size in SIZES
         for precision in PRECISIONS
     }
+    commands["dense int8, no arena"] = [*commands["dense int8"], "--no-arena"]
     for name, entry in PEERS.items():
         theirs = [str(python), "-m", "benchmarks.peers"]
         if not python.exists():

@@ -44,7 +44,7 @@ def _write_bundles(checkpoint: Checkpoint, place: Path, name: str) -> None:
     for precision in PRECISIONS:
         if precision != "fp32":
             folder = place / f"{name}-{precision}"
-            write_variant(source, folder, precision, name=name, target="x86-64")
+            write_variant(source, folder, precision, name=name)
 
 
 if __name__ == "__main__":

@@ -119,11 +119,7 @@ def _lessons(manifest: Manifest, *, fine_tunes: bool, listens: bool) -> Iterator
 
 def _precision(manifest: Manifest) -> str:
     name = manifest.precision
-    words = _PRECISIONS.get((manifest.family, name), name)
-    target = found(manifest.provenance, "recipe", "export", "target")
-    if name in ("int8", "mixed") and isinstance(target, str):
-        words += f", as {_plain(target)} processors want it"
-    return words
+    return _PRECISIONS.get((manifest.family, name), name)
 
 
 def _warnings(manifest: Manifest) -> Iterator[str]:

@@ -2,6 +2,10 @@
 
 A quarter of the bytes. The embedding of a token comes from the very table that the vocabulary
 projection multiplies by, so no second copy of it is kept.
+
+Codes end at 64 and not at 127. Processors of x86-64 that lack VNNI add two products of a signed
+with an unsigned byte in 16 bits, which 127 would overflow; the way around, unsigned weights, takes
+them a quarter longer. So there is one graph for every processor, and it hears the same on all.
 """
 
 from dataclasses import dataclass
@@ -14,13 +18,12 @@ from onnx_ir.tape import Tape
 
 from export.weight_uses import CONTRIB, Floats, store
 
-_LARGEST = 127
-#: Added to signed codes to make unsigned ones.
-_OFFSET = 128
+#: 2 * 64 * 255 is the largest sum of two products that 16 bits hold.
+_LARGEST = 64
 
 
 def round_to_int8(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Codes from -127 to 127 of shape (inputs, outputs), and the scale of each output.
+    """Codes from -64 to 64 of shape (inputs, outputs), and the scale of each output.
 
     The code of zero is zero, so what was pruned stays pruned. An output of nothing but zeros
     would have scale 0 and divide by it; with scale 1 its codes are zeros too.
@@ -33,30 +36,21 @@ def round_to_int8(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 @dataclass(frozen=True)
 class Int8Weight:
-    """Signed codes, or the same shifted to unsigned ones: the weights they mean are equal."""
-
     codes: ir.Value
     scales: ir.Value
-    #: The unsigned code of zero.
-    zero: ir.Value | None
 
     @classmethod
-    def of(cls, weight: Floats, name: str, graph: ir.Graph, *, signed: bool) -> Self:
+    def of(cls, weight: Floats, name: str, graph: ir.Graph) -> Self:
         codes, scales = round_to_int8(weight)
-        kept = store(graph, f"{name}.scales", scales)
-        if signed:
-            return cls(store(graph, f"{name}.codes", codes), kept, None)
-        shifted = codes.view(np.uint8) ^ np.uint8(_OFFSET)
-        zero = store(graph, f"{name}.zero", np.array(_OFFSET, np.uint8))
-        return cls(store(graph, f"{name}.codes", shifted), kept, zero)
+        return cls(store(graph, f"{name}.codes", codes), store(graph, f"{name}.scales", scales))
 
     def multiply(self, tape: Tape, given: ir.Value, bias: ir.Value | None) -> ir.Value:
-        inputs = [given, self.codes, self.scales, self.zero, bias]
-        return tape.op("DynamicQuantizeMatMul", inputs, domain=CONTRIB)
+        """In two steps, so that onnxruntime rounds once what several products are given."""
+        codes, scale, zero = tape.op_multi_out("DynamicQuantizeLinear", [given], num_outputs=3)
+        inputs = [codes, self.codes, scale, self.scales, zero, None, bias]
+        return tape.op("MatMulIntegerToFloat", inputs, domain=CONTRIB)
 
     def look_up(self, tape: Tape, tokens: ir.Value) -> ir.Value:
         codes = tape.op("Gather", [self.codes, tokens], {"axis": 1})
         codes = tape.op("Cast", [codes], {"to": ir.DataType.FLOAT})
-        if self.zero is not None:
-            codes = tape.op("Sub", [codes, tape.op("Cast", [self.zero], {"to": ir.DataType.FLOAT})])
         return tape.op("Mul", [codes, tape.op("Gather", [self.scales, tokens])])

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from export.embedding import by_rows, take_out_embedding
 from export.int4 import Int4Weight
 from export.int8 import Int8Weight
 from export.weight_uses import CONTRIB, Rounded, product_weights, replace_weight
@@ -22,7 +23,6 @@ from speech.errors import BadInput
 
 Precision = Literal["fp32", "fp16", "int8", "int4", "mixed"]
 GraphPrecision = Literal["fp32", "int8", "int4"]
-Target = Literal["arm64", "x86-64"]
 
 #: What each graph of a bundle is written in, by its role. fp16 is a way to store fp32 graphs.
 #: A decoder is given one token at a time and waits for its weights, so 4 bits make it faster; an
@@ -57,32 +57,34 @@ def graph_precisions(family: Family, precision: str) -> Mapping[str, GraphPrecis
 
 
 def write_precision(
-    graph: Path, out: Path, precision: Literal["int8", "int4"], *, target: Target
+    graph: Path, out: Path, precision: Literal["int8", "int4"], *, embeds: bool = True
 ) -> None:
     """Write an exported fp32 graph again with its weights rounded.
 
-    `target` is the processor that will run it. An int8 graph has signed weights for arm64 and
-    unsigned ones for x86-64, whose products of unsigned with signed bytes overflow where it lacks
-    VNNI. Both mean the same weights; an int4 graph is the same for either.
+    One that no longer `embeds` wants to be given the embeddings of its tokens.
     """
     model = ir.load(graph)
     _refuse_broken_weights(model.graph, graph)
+    if not embeds:
+        take_out_embedding(model)
     weights = product_weights(model.graph)
     if not weights:
         raise BadInput(f"{graph} has no fp32 weights to round: give the graph as it was exported.")
     model.opset_imports[CONTRIB] = 1
     for weight in weights:
-        rounded = _round(weight, model.graph, precision, target)
+        rounded = _round(weight, model.graph, precision)
         replace_weight(model.graph, weight, rounded)
+    if not embeds:
+        by_rows(model.graph)
     ir.save(model, out)
 
 
-def _round(weight: ir.Value, graph: ir.Graph, precision: str, target: Target) -> Rounded:
+def _round(weight: ir.Value, graph: ir.Graph, precision: str) -> Rounded:
     assert weight.name is not None and weight.const_value is not None
     values = weight.const_value.numpy()
     if precision == "int4":
         return Int4Weight.of(values, weight.name, graph)
-    return Int8Weight.of(values, weight.name, graph, signed=target == "arm64")
+    return Int8Weight.of(values, weight.name, graph)
 
 
 def _refuse_broken_weights(graph: ir.Graph, path: Path) -> None:

@@ -32,6 +32,9 @@ class Signature:
     axes: tuple[Any, ...]
     input_names: Sequence[str]
     output_names: Sequence[str]
+    #: Weights that are no constants, so that onnxruntime keeps no second, rearranged copy of them.
+    #: That is as fast where they are multiplied by one row at a time.
+    loose: Sequence[str] = ()
 
 
 @contextmanager
@@ -67,6 +70,8 @@ def write_graph(module: nn.Module, signature: Signature, path: Path) -> None:
         assert program is not None  # only the legacy exporter returns nothing
         _transpose_weights(program.model.graph)
         program.optimize()
+        graph = program.model.graph
+        graph.inputs.extend(graph.initializers[name] for name in signature.loose)
         _forget_origins(program.model)
         ir.save(program.model, path)
 

@@ -6,16 +6,14 @@ refused.
 """
 
 import dataclasses
-import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from export.bundle import refuse_to_replace
 from export.manifest import write_manifest
 from export.parity import ExportError
-from export.precision import Precision, Target, graph_precisions, write_precision
+from export.precision import Precision, graph_precisions, write_precision
 from export.weightless import write_weightless
 from runtime.bundle import Bundle
 from runtime.packed.writer import Half
@@ -44,7 +42,6 @@ def write_variant(
     precision: Precision,
     *,
     name: str,
-    target: Target = "arm64",
     packed: bool = True,
     zstd: int | None = None,
     listen: Listen = lambda _: None,
@@ -53,17 +50,11 @@ def write_variant(
 ) -> Bundle:
     """Write `source`, a bundle of fp32 graphs with their weights inside, in another precision.
 
-    It is listened to as on its `target`: products of int8 graphs made for another processor than
-    this one overflow here, and their twin with the same weights is heard instead.
-
     `packed` keeps zeros off the disk, and stores as fp16 what a precision below fp32 leaves in
     fp32; `zstd` compresses what is left at that level. fp16 alone is a way of packing.
     `most_lost` is by how much the word error rate may exceed the source's. The PyTorch checkpoint
     stays with the source.
     """
-    here: Target = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86-64"
-    if target != here and precision in ("int8", "mixed"):
-        listen = _to_the_twin(source, precision, here, packed, listen)
     manifest = source.manifest
     if manifest.precision != "fp32" or manifest.weights:
         raise BadInput(
@@ -86,7 +77,7 @@ def write_variant(
             if rounded == "fp32":
                 _copy(source.graph(role), whole)
             else:
-                write_precision(source.graph(role), whole, rounded, target=target)
+                write_precision(source.graph(role), whole, rounded, embeds=not packed)
             if packed:
                 weights[role] = str(Path(path).with_suffix(".weights"))
                 _pack(whole, place / weights[role], half=_HALVED[precision], zstd=zstd)
@@ -103,20 +94,6 @@ def write_variant(
             _refuse_deaf(score, source, most_lost, f"{name} ({precision})")
             write_manifest(dataclasses.replace(new, score=score.to_json()), place)
     return Bundle.open(folder)
-
-
-def _to_the_twin(
-    source: Bundle, precision: Precision, here: Target, packed: bool, listen: Listen
-) -> Listen:
-    """Hears, in place of a bundle, the one with the same weights for this processor."""
-
-    def hear(_: Bundle) -> Score | None:
-        with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
-            place = Path(folder) / "twin"
-            twin = write_variant(source, place, precision, name="twin", target=here, packed=packed)
-            return listen(twin)
-
-    return hear
 
 
 def _copy(source: Path, place: Path) -> None:

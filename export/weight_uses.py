@@ -70,6 +70,8 @@ def replace_weight(graph: ir.Graph, weight: ir.Value, rounded: Rounded) -> None:
         )
     assert weight.name is not None
     del graph.initializers[weight.name]
+    if weight in graph.inputs:
+        graph.inputs.remove(weight)
 
 
 def _uses(weight: ir.Value) -> list[_Use] | None:

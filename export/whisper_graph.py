@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from export.tracing import Signature, write_graph
 from export.whisper_parts import Decoder, caches, cross_attention, encode
+from runtime.embedding import TABLE
 
 
 def write_encoder(model: Any, path: Path) -> None:
@@ -37,6 +38,7 @@ def write_decoder(model: Any, path: Path) -> None:
         axes=({1: "tokens"}, [{2: "past"}] * len(past), [{2: "heard"}] * len(cross)),
         input_names=["tokens", *_names("past_", model), *_names("cross_", model)],
         output_names=["logits", *_names("", model)],
+        loose=[TABLE],
     )
     write_graph(_Decoder(model), signature, path)
 

@@ -17,8 +17,8 @@ from speech.audio import RATE
 from speech.errors import BadInput
 
 #: Whose products are of whole numbers: 4-bit weights meet 8-bit inputs, too.
-_INT8 = ("DynamicQuantizeMatMul", "MatMulInteger", "ConvInteger", "MatMulNBits")
-_PRODUCTS = ("MatMul", "Gemm", *_INT8[:2])
+_INT8 = ("MatMulIntegerToFloat", "MatMulInteger", "ConvInteger", "MatMulNBits")
+_PRODUCTS = ("MatMul", *_INT8[:2])
 
 
 def bundle_work(
@@ -99,7 +99,7 @@ class _Graph:
             deep = next(mark.i for mark in node.attribute if mark.name == "K")
             return 2.0 * math.prod(self._shape(node.output[0], sizes)) * int(deep)
         if node.op_type in _PRODUCTS:
-            deep = self._shape(node.input[0], sizes)[-1]
+            deep = self._shape(node.input[1], sizes)[-2]
             return 2.0 * math.prod(self._shape(node.output[0], sizes)) * deep
         return 0.0
 

@@ -168,7 +168,6 @@ class _Workshop:
             output / cell.name,
             cast(Precision, cell.precision),
             name=cell.name,
-            target=export.target,
             packed=export.packed,
             zstd=export.zstd,
             listen=lambda bundle: self._heard_from(bundle, cell),

@@ -16,7 +16,7 @@ from speech.assets import bundled_model
 from speech.corpora import Corpus
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 5
+FORMAT = 6
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"
@@ -104,7 +104,7 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
     }
     how = recipe.export
     if cell.precision != "fp32":
-        decisive["precision"] = [cell.precision, how.target, how.packed, how.most_lost]
+        decisive["precision"] = [cell.precision, how.packed, how.most_lost]
         if how.packed and how.zstd:
             decisive["zstd"] = how.zstd
     if how.pytorch != "plain":

@@ -28,8 +28,6 @@ class ExportSection(Section):
     """In what the weights are held. fp32 is always there: the others are made from it."""
 
     precisions: list[str] = Field(["fp32"], min_length=1)
-    #: The processor that int8 graphs are for.
-    target: Literal["arm64", "x86-64"] = "arm64"
     #: Whether zeros are left out of the files of all but fp32, which holds its weights plainly.
     packed: bool = True
     #: The PyTorch checkpoint in the fp32 bundle: as transformers writes it, packed, or left out.

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, cast
 from runtime.json_fields import JsonFields
 from speech.errors import BadInput
 
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST = "bundle.json"
 
 #: The folder of the PyTorch checkpoint, which a device may leave behind.

@@ -7,6 +7,7 @@ from typing import Any
 
 import onnxruntime
 
+from runtime.heap import loading
 from runtime.packed.graph import WeightlessGraph
 from runtime.packed.pipe import piped
 from runtime.packed.reader import PackedFile
@@ -37,9 +38,10 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
     """
     options, providers = _options(settings), _providers(settings)
     try:
-        if weights is None:
-            return onnxruntime.InferenceSession(path, options, providers=providers)
-        return _session_with_weights(path, options, providers, weights)
+        with loading():
+            if weights is None:
+                return onnxruntime.InferenceSession(path, options, providers=providers)
+            return _session_with_weights(path, options, providers, weights)
     except BadInput:
         raise
     except Exception as error:  # onnxruntime has one class per status and no common one

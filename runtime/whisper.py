@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from onnxruntime import OrtValue
 
 from runtime.bundle import Bundle
+from runtime.embedding import GIVEN, Embedding
 from runtime.json_fields import JsonFields
+from runtime.packed.reader import PackedFile
 from runtime.session import open_session
 from runtime.settings import DEFAULT, Settings
 from runtime.silence import is_silent
@@ -79,6 +81,7 @@ class WhisperRecognizer:
             for role in ("encoder", "decoder")
         )
         self._refuse_misfit(bundle.graph("encoder"))
+        self._embedding = self._opened_embedding(bundle)
         self._emitted = [output.name for output in self._encoder.get_outputs()]
         self._returned = [output.name for output in self._decoder.get_outputs()]
         self._empty = {
@@ -117,6 +120,19 @@ class WhisperRecognizer:
             seconds = frames * self.features.hop / self.features.rate
             raise BadInput(f"{path} takes exactly {seconds:g} s at a time: leave 'window' out.")
 
+    def _opened_embedding(self, bundle: Bundle) -> Embedding | None:
+        """None where the decoder looks its tokens up itself."""
+        asked = [given for given in self._decoder.get_inputs() if given.name == GIVEN]
+        if not asked:
+            return None
+        weights = bundle.weights("decoder")
+        if weights is None:
+            raise BadInput(
+                f"{bundle.graph('decoder')} wants to be given embeddings, and the bundle has no "
+                "packed weights to read them from: export it again."
+            )
+        return Embedding(PackedFile.open(weights), asked[0].shape[0])
+
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
         given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
@@ -129,9 +145,12 @@ class WhisperRecognizer:
 
     def step(self, tokens: list[int], past: Cache, cross: Cache) -> tuple[Floats, Cache]:
         """Logits after the last of `tokens`, and the cache with all of them in it."""
-        given = OrtValue.ortvalue_from_numpy(np.array([tokens], np.int64))
+        given = {"tokens": OrtValue.ortvalue_from_numpy(np.array([tokens], np.int64))}
+        if self._embedding:
+            columns = self._embedding.columns(tokens)
+            given[GIVEN] = OrtValue.ortvalue_from_numpy(columns)
         logits, *grown = self._decoder.run_with_ort_values(
-            self._returned, {"tokens": given, **past, **cross}
+            self._returned, {**given, **past, **cross}
         )
         names = (f"past_{name}" for name in self._returned[1:])
         return logits.numpy()[0], dict(zip(names, grown, strict=True))

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from runtime.packed.blobs import BlobBytes, Complaint, FrameBytes, StoredBytes
 from runtime.packed.layout import FIRST, KEY, TYPES, Blob, Entry, blob_name, footprint, from_text
+from runtime.packed.rows import Rows, StoredRows
 from speech.errors import BadInput
 
 #: More than any small computer has; who expects larger arrays says so.
@@ -71,6 +72,15 @@ class PackedFile:
             flat[start : start + len(block)] = block
             start += len(block)
         return flat.reshape(entry.shape)
+
+    def rows(self, name: str) -> Rows:
+        """One array by its rows; what cannot be read in pieces is read now."""
+        entry = self._entry(name)
+        if entry.fill is not None or entry.zstd or not entry.shape:
+            return self.array(name)
+        blob = entry.name if self._plain else blob_name(self._numbers[name], "v")
+        with _mapped(self.path) as file:
+            return StoredRows(file.get_slice(blob), entry, plain=self._plain)
 
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """The elements of one array in their order, some at a time.

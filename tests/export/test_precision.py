@@ -6,7 +6,7 @@ import functools
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.precision import PRECISIONS, Target, graph_precisions, write_precision
+from export.precision import PRECISIONS, graph_precisions, write_precision
 from export.whisper_graph import write_decoder
 from prune.pruner import Pruner
 from runtime.bundle import ROLES, Bundle
@@ -29,7 +29,6 @@ from tests.export.exported import bundle_of, demo, noise, sew, wav2vec2, whisper
 from tests.export.test_graphs import cut_head, cut_neurons
 
 Floats = NDArray[np.float32]
-TARGETS: tuple[Target, ...] = get_args(Target)
 ROUNDED: Any = ("int8", "int4")
 DEMOS = ("demo-whisper", "demo-sew")
 
@@ -48,8 +47,8 @@ def meant(path: Path) -> dict[str, Floats]:
     for name in (name.removesuffix(".codes") for name in stored if name.endswith(".codes")):
         codes, scales = stored[f"{name}.codes"], stored[f"{name}.scales"]
         if codes.ndim == 2:
-            zero = np.float32(stored.get(f"{name}.zero", 0))
-            found[name] = (codes.astype(np.float32) - zero) * scales
+            assert codes.dtype == np.int8 and np.abs(codes).max() <= 64
+            found[name] = codes.astype(np.float32) * scales
         else:
             halves = np.stack([codes & 15, codes >> 4], -1).reshape(*scales.shape, 32)
             blocks = (halves.astype(np.float32) - 8) * scales[:, :, None]
@@ -57,14 +56,14 @@ def meant(path: Path) -> dict[str, Floats]:
     return found
 
 
-def in_precision(bundle: Bundle, precision: str, folder: Path, target: Target = "x86-64") -> Bundle:
+def in_precision(bundle: Bundle, precision: str, folder: Path) -> Bundle:
     """The bundle with its graphs in another precision; they lie in `folder`."""
     graphs = {}
     for role, wanted in graph_precisions(bundle.manifest.family, precision).items():
         graphs[role] = str(bundle.graph(role))
         if wanted != "fp32":
-            graphs[role] = str(folder / f"{role}-{wanted}-{target}.onnx")
-            write_precision(bundle.graph(role), Path(graphs[role]), wanted, target=target)
+            graphs[role] = str(folder / f"{role}-{wanted}.onnx")
+            write_precision(bundle.graph(role), Path(graphs[role]), wanted)
     return Bundle(bundle.folder, dataclasses.replace(bundle.manifest, graphs=graphs))
 
 
@@ -138,14 +137,13 @@ def test_what_a_family_lacks_is_refused() -> None:
         graph_precisions("whisper", "int2")
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", DEMOS)
-def test_pruned_weights_stay_exactly_zero(name: str, target: Target, tmp_path: Path) -> None:
+def test_pruned_weights_stay_exactly_zero(name: str, tmp_path: Path) -> None:
     bundle = half_pruned(name)
     for role in bundle.manifest.graphs:
         exact = weights_in(bundle.graph(role))
         for precision in ROUNDED:
-            write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision, target=target)
+            write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision)
             found = meant(tmp_path / "rounded.onnx")
             zeros = {key: exact[key] == 0 for key in found}
             assert sum(np.mean(zero) > 0.4 for zero in zeros.values()) > 10
@@ -160,7 +158,7 @@ def test_other_weights_move_by_little(precision: Any, far: float, tmp_path: Path
     bundle = whisper()[1]
     for role in bundle.manifest.graphs:
         exact = weights_in(bundle.graph(role))
-        write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision, target="arm64")
+        write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision)
         stored = weights_in(tmp_path / "rounded.onnx")
         for key, weight in meant(tmp_path / "rounded.onnx").items():
             moved = np.abs(weight[: len(exact[key])] - exact[key])
@@ -169,20 +167,6 @@ def test_other_weights_move_by_little(precision: Any, far: float, tmp_path: Path
                 steps = np.repeat(steps, 32, axis=0)[: len(exact[key])]
             assert np.all(moved <= far * steps), key
             assert np.mean(moved <= 0.51 * steps) > 0.97, key
-
-
-def test_both_targets_mean_the_same_weights(tmp_path: Path) -> None:
-    """In signed and in unsigned bytes."""
-    for role in ("encoder", "decoder"):
-        found = []
-        for target, kind in (("arm64", np.int8), ("x86-64", np.uint8)):
-            out = tmp_path / f"{role}-{target}.onnx"
-            write_precision(whisper()[1].graph(role), out, "int8", target=cast(Target, target))
-            codes = [w for name, w in weights_in(out).items() if name.endswith(".codes")]
-            assert codes and all(code.dtype == kind for code in codes)
-            found.append(meant(out))
-        assert found[0].keys() == found[1].keys()
-        assert all(np.array_equal(found[0][key], found[1][key]) for key in found[0])
 
 
 @pytest.mark.parametrize("inputs", [32, 36, 5])
@@ -194,38 +178,34 @@ def test_onnxruntime_takes_the_codes_for_the_same_weights(
     weight = rng.standard_normal((inputs, 7)).astype(np.float32)
     bias = rng.standard_normal(7).astype(np.float32)
     graph = product_graph(weight, tmp_path / "exact.onnx", bias)
-    write_precision(graph, tmp_path / "rounded.onnx", precision, target="x86-64")
+    write_precision(graph, tmp_path / "rounded.onnx", precision)
     (found,) = run(tmp_path / "rounded.onnx", x=np.eye(inputs, dtype=np.float32))
     expected = meant(tmp_path / "rounded.onnx")["layer.weight"][:inputs] + bias
     assert np.abs(found - expected).max() < 1e-5
     assert 0.001 < np.abs(found - bias - weight).max() < 0.3
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("precision", ROUNDED)
-def test_an_output_without_weights_gives_its_bias(
-    precision: Any, target: Target, tmp_path: Path
-) -> None:
+def test_an_output_without_weights_gives_its_bias(precision: Any, tmp_path: Path) -> None:
     weight = np.random.default_rng(0).standard_normal((36, 4)).astype(np.float32)
     weight[:, 1] = 0
     weight[:, 2] = 2e-43
     bias = np.array([1, 2, 3, 4], np.float32)
     graph = product_graph(weight, tmp_path / "exact.onnx", bias)
-    write_precision(graph, tmp_path / "rounded.onnx", precision, target=target)
+    write_precision(graph, tmp_path / "rounded.onnx", precision)
     (found,) = run(tmp_path / "rounded.onnx", x=np.full((2, 36), 0.5, np.float32))
     assert np.isfinite(found).all()
     assert (found[:, 1:3] == bias[1:3]).all()
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("tied", [whisper, lambda: (None, demo("demo-whisper"))])
 def test_an_embedding_is_a_column_of_the_rounded_table(
-    tied: Any, precision: Any, target: Target, tmp_path: Path
+    tied: Any, precision: Any, tmp_path: Path
 ) -> None:
     """Bit for bit; the width of the demo is no multiple of 32."""
     bundle = tied()[1]
-    write_precision(bundle.graph("decoder"), tmp_path / "d.onnx", precision, target=target)
+    write_precision(bundle.graph("decoder"), tmp_path / "d.onnx", precision)
     model = onnx.load(tmp_path / "d.onnx")
     model.graph.output.append(onnx.ValueInfoProto(name="index_select"))
     onnx.save(model, tmp_path / "watched.onnx")
@@ -250,7 +230,7 @@ def test_a_file_is_as_small_as_its_weights(name: str, precision: Any, tmp_path: 
     """A byte a weight or half of one, and the scales; no product's weight is left in fp32."""
     for role in demo(name).manifest.graphs:
         exact, out = demo(name).graph(role), tmp_path / f"{role}.onnx"
-        write_precision(exact, out, precision, target="arm64")
+        write_precision(exact, out, precision)
         before, after = weights_in(exact), weights_in(out)
         shapes = [before[key].shape for key in meant(out)]
         assert all(key in meant(out) for key in before if key.endswith("_proj.weight"))
@@ -264,7 +244,6 @@ def test_a_file_is_as_small_as_its_weights(name: str, precision: Any, tmp_path: 
         assert all("conv" in k or "positions" in k or k.endswith(".scales") for k in left), left
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("family", "precision"),
     [
@@ -273,11 +252,11 @@ def test_a_file_is_as_small_as_its_weights(name: str, precision: Any, tmp_path: 
     ],
 )
 def test_every_family_still_listens_and_nothing_is_said_of_it(
-    family: Any, precision: Any, target: Target, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    family: Any, precision: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     bundle = family()[1]
     handlers = list(logging.getLogger().handlers)
-    recognizer = open_recognizer(in_precision(bundle, precision, tmp_path, target))
+    recognizer = open_recognizer(in_precision(bundle, precision, tmp_path))
     assert recognizer.transcribe(noise(4, 2.0)).tokens
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger().handlers == handlers
@@ -308,11 +287,9 @@ def logits_of(recognizer: WhisperRecognizer) -> Floats:
 def test_the_same_graph_gives_the_same_bytes(precision: Any, tmp_path: Path) -> None:
     graph, written = whisper()[1].graph("decoder"), []
     for out in (tmp_path / "a.onnx", tmp_path / "b.onnx"):
-        write_precision(graph, out, precision, target="arm64")
+        write_precision(graph, out, precision)
         written.append(out.read_bytes())
     assert written[0] == written[1]
-    write_precision(graph, out, precision, target="x86-64")
-    assert (out.read_bytes() == written[0]) == (precision == "int4")
 
 
 @pytest.mark.parametrize("precision", ROUNDED)
@@ -323,14 +300,14 @@ def test_a_weight_that_is_no_number_is_named(precision: Any, broken: float, tmp_
         model.model.decoder.layers[1].fc2.weight[3, 5] = broken
     write_decoder(model, tmp_path / "broken.onnx")
     with pytest.raises(BadInput, match=r"in decoder\.layers\.1\.fc2\.weight"):
-        write_precision(tmp_path / "broken.onnx", tmp_path / "out.onnx", precision, target="arm64")
+        write_precision(tmp_path / "broken.onnx", tmp_path / "out.onnx", precision)
     assert not (tmp_path / "out.onnx").exists()
 
 
 def test_a_rounded_graph_is_not_rounded_again(tmp_path: Path) -> None:
-    write_precision(whisper()[1].graph("decoder"), tmp_path / "a.onnx", "int8", target="arm64")
+    write_precision(whisper()[1].graph("decoder"), tmp_path / "a.onnx", "int8")
     with pytest.raises(BadInput, match="no fp32 weights to round"):
-        write_precision(tmp_path / "a.onnx", tmp_path / "b.onnx", "int4", target="arm64")
+        write_precision(tmp_path / "a.onnx", tmp_path / "b.onnx", "int4")
 
 
 @pytest.mark.parametrize(

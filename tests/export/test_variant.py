@@ -1,15 +1,13 @@
 """One model in other precisions: smaller, still itself, refused where it no longer understands."""
 
 import dataclasses
-import platform
 from pathlib import Path
 from typing import cast, get_args
 
 import numpy as np
-import onnx
 import pytest
 
-from export.precision import Precision, Target
+from export.precision import Precision
 from export.variant import write_variant
 from runtime.bundle import PRECISIONS, Bundle
 from runtime.ctc import CtcRecognizer
@@ -95,28 +93,6 @@ def test_what_it_hears_is_its_own_score_and_too_much_lost_is_refused(tmp_path: P
         write_variant(listened, out, "int4", name="x", listen=lambda _: hearing(3), most_lost=0.11)
     assert Bundle.open(out).manifest.precision == "int8", "the one that was there stays"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-@pytest.mark.parametrize("target", ["arm64", "x86-64"])
-def test_listening_is_to_the_same_weights_in_the_form_for_this_machine(
-    target: Target, tmp_path: Path
-) -> None:
-    heard: list[tuple[str, ...]] = []
-
-    def listen(bundle: Bundle) -> Score:
-        graph = onnx.load(bundle.graph("model"), load_external_data=False).graph
-        heard.append(tuple(onnx.TensorProto.DataType.Name(t.data_type) for t in graph.initializer))
-        assert bundle.manifest.weights, "what is packed is heard as it comes out of its packing"
-        return hearing(0)
-
-    bundle = write_variant(
-        fp32("sew"), tmp_path / "out", "int8", name="x", target=target, listen=listen
-    )
-    mine = "INT8" if platform.machine() in ("aarch64", "arm64") else "UINT8"
-    assert mine in heard[0]
-    graph = onnx.load(bundle.graph("model"), load_external_data=False).graph
-    kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in graph.initializer}
-    assert ("INT8" if target == "arm64" else "UINT8") in kinds
 
 
 def test_only_the_plain_fp32_bundle_can_be_rounded(tmp_path: Path) -> None:

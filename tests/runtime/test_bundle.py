@@ -130,8 +130,8 @@ def test_a_graph_that_the_family_needs(folder: Path) -> None:
 
 
 def test_another_schema(folder: Path) -> None:
-    change(folder, lambda manifest: manifest.update(schema=3, surprise=True))
-    assert "schema 3" in (sentence := complaint(folder)) and "reads schema 2" in sentence
+    change(folder, lambda manifest: manifest.update(schema=4, surprise=True))
+    assert "schema 4" in (sentence := complaint(folder)) and "reads schema 3" in sentence
 
 
 @pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(Manifest)])
