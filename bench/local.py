@@ -18,14 +18,15 @@ from typing import IO, Literal
 
 from bench.agent.children import AGENT, agent_environment
 from bench.agent.events import CaseEnded, Stamped, TurnStarted
-from bench.agent.job import Job, Plan, read_job, write_job
+from bench.agent.job import JOB_FILE, Job, Plan, read_job, write_job
 from bench.agent.journal import JOURNAL_FILE, read_journal
 from bench.agent.measurement import Measurement
-from bench.agent.summary import summarise_job
 from bench.cases import cases_here
 from bench.clips import clip_files
-from bench.scored import scored
+from bench.folded import measurements_of
+from bench.remote.devices import THIS
 from runtime.settings import Settings
+from runtime.whole_folder import whole_file
 from speech.corpora.corpus import Clip
 from speech.errors import BadInput
 
@@ -60,12 +61,14 @@ def measure_here(
     normalizer: str = "basic",
     progress: Progress | None = None,
     folder: Path | None = None,
+    kept: Path | None = None,
 ) -> list[Measurement]:
     """One measurement per bundle, in order; a failed one has its `error` set.
 
     `samples` is the count of timed transcriptions of each clip, `timeout` the seconds one process
     may take. Bundles take turns, so that none is favoured by the hour. In `folder` the job waits to
     be gone on with, by the same call, if this one is interrupted; at its end nothing is left there.
+    Job and journal are then in `kept`, under the job's id, as those that devices send.
     """
     if not bundles:
         return []
@@ -84,7 +87,16 @@ def measure_here(
         job = Job.make(cases, files, plan=plan, normalizer=normalizer, wait=True)
         job = _interrupted(place / "job", job) or _new(place / "job", job)
         heard = _steps(job, progress) if progress else None
-        return run_here(place / "job", job, heard)
+        found = run_here(place / "job", job, heard)
+        if kept:
+            _keep(place / "job", kept / job.id)
+        return found
+
+
+def _keep(folder: Path, kept: Path) -> None:
+    for name in (JOB_FILE, JOURNAL_FILE):
+        with whole_file(kept / name, replace=True) as file:
+            file.write((folder / name).read_bytes())
 
 
 @contextmanager
@@ -142,7 +154,7 @@ def run_here(folder: Path, job: Job, heard: Heard | None = None) -> list[Measure
         _end(process)
     if process.returncode:
         raise BadInput(_complaint(last, process.returncode))
-    return scored(summarise_job(job, read_journal(folder / JOURNAL_FILE)), job.normalizer)
+    return measurements_of(job, read_journal(folder / JOURNAL_FILE), THIS)
 
 
 def _lines(output: IO[str] | None) -> IO[str]:

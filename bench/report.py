@@ -111,6 +111,11 @@ COLUMNS = (
     Column("latency\nms", lambda row: number(row.latency_ms, 1)),
     Column("RTF", lambda row: number(row.real_time_factor, 4), wide_only=True),
     Column("peak\nMiB", lambda row: number(row.memory_mib, 1)),
+    Column(
+        "best of",
+        lambda row: "" if row.best_of is None else str(row.best_of),
+        shown=_are_told(lambda row: row.best_of),
+    ),
     Column("verdict", _doubts, is_number=False, shown=_are_told(_doubts)),
 )
 

@@ -37,6 +37,7 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
     """Stores and results files, in the order given; `folders` hold bundles."""
     measurements: list[Measurement] = []
     manifests: dict[str, Manifest] = {}
+    places: list[tuple[Path, str]] = []
     for path in paths:
         if is_store(path) or path.suffix == STORE_SUFFIX:
             if not path.exists():
@@ -44,10 +45,13 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
             with Store.at(path) as store:
                 measurements += store.measurements()
                 manifests |= store.manifests()
+                places += store.places()
         else:
             measurements += read_results(path)
     wanted = {found.bundle_sha256 for found in measurements}
-    bundles = reachable_bundles((Path(found.bundle), found.bundle_sha256) for found in measurements)
+    measured = [(Path(found.bundle), found.bundle_sha256) for found in measurements]
+    known = [(folder, sha256) for folder, sha256 in places if sha256 in wanted]
+    bundles = reachable_bundles([*measured, *known])
     for folder in folders:
         bundles |= {key: found for key, found in bundles_in(folder).items() if key in wanted}
     manifests |= {key: bundle.manifest for key, bundle in bundles.items()}

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.local import Step, measure_here
+from bench.remote.devices import THIS
+from bench.remote.journal_copy import data_folder
 from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
 from pipeline.plan import Cell, cells, fingerprint
 from pipeline.progress import Report
 from pipeline.recipe import Recipe
 from runtime.bundle import Bundle
+from runtime.whole_folder import refuse_unwritable
 from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
@@ -35,6 +38,7 @@ def run(recipe: Recipe, *, report: Report, say: Say, device: str = "auto") -> Ou
 
     `device` is where the workstation prunes and listens; measuring is the CPU's.
     """
+    refuse_unwritable(_kept())
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     corpus = open_corpus(recipe.corpus.evaluate, limit=recipe.corpus.limit, seed=recipe.seed)
@@ -91,11 +95,17 @@ def _measure(
         normalizer=recipe.corpus.normalizer or corpus.normalizer,
         progress=_Ended(report),
         folder=results.parent / _UNFINISHED,
+        kept=_kept(),
     )
     known |= {bundle.sha256: each for bundle, each in zip(missing, found, strict=True)}
     measurements = [known[bundle.sha256] for bundle in bundles]
     write_results(results, measurements)
     return measurements, len(missing)
+
+
+def _kept() -> Path:
+    """Where journals of this machine lie, for the store to take them in."""
+    return data_folder() / "jobs" / THIS
 
 
 class _Ended:

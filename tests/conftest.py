@@ -1,10 +1,17 @@
 """What all tests share."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no test asks the real hub
+
+if "SECATEUR_TESTS" not in os.environ:  # pytest-xdist's workers have it from the process above
+    os.environ["SECATEUR_TESTS"] = tempfile.mkdtemp(prefix="secateur-tests-")
+    atexit.register(shutil.rmtree, os.environ["SECATEUR_TESTS"])
 
 from prune import cpu_torchaudio
 

@@ -78,6 +78,7 @@ class Job:
     normalizer: str
     plan: Plan = field(default_factory=Plan)
     wait: bool = False  # for a device that another job has, instead of giving up
+    tune: bool = False  # its cases are settings to choose the best from
 
     @classmethod
     def make(
@@ -89,11 +90,13 @@ class Job:
         seed: int = 0,
         normalizer: str = "basic",
         wait: bool = False,
+        tune: bool = False,
     ) -> Job:
         """A new job of this host, named after its own content."""
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         cases, clips, plan = tuple(cases), tuple(clips), plan or Plan()
-        job = cls("", created, os.uname().nodename, seed, cases, clips, normalizer, plan, wait)
+        host = os.uname().nodename
+        job = cls("", created, host, seed, cases, clips, normalizer, plan, wait, tune)
         return replace(job, id=job.digest())
 
     def digest(self) -> str:
@@ -105,6 +108,8 @@ class Job:
 
     def to_table(self) -> dict[str, Any]:
         table = {"version": VERSION, **asdict(self)}
+        if not self.tune:  # which older jobs, whose ids are to stay right, know nothing of
+            del table["tune"]
         for entry, name in (("cases", "bundle"), ("clips", "path")):
             table[entry] = [{**item, name: str(item[name])} for item in table[entry]]
         return table

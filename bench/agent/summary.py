@@ -41,7 +41,7 @@ def _measurement(job: Job, case: Case, ledger: Ledger) -> Measurement:
     queued_share = _queued_share(samples, case.settings.threads)
     return replace(
         bare,
-        measured_at=turns[0].at,
+        measured_at=_moment(job, turns[0]),
         import_seconds=_median_phase(turns, "import"),
         load_seconds=_median_phase(turns, "load"),
         first_seconds=_median_phase(turns, "first"),
@@ -79,7 +79,7 @@ def _named(job: Job, case: Case, ledger: Ledger) -> Measurement:
     return Measurement(
         bundle=str(case.bundle),
         name=facts.name if facts else case.bundle.name,
-        measured_at=turns[0].at if turns else job.created,
+        measured_at=_moment(job, turns[0]) if turns else job.created,
         threads=case.settings.threads,
         bundle_sha256=facts.bundle_sha256 if facts else case.bundle_sha256,
         error=end.error if end else None,
@@ -93,6 +93,11 @@ def _named(job: Job, case: Case, ledger: Ledger) -> Measurement:
         job=job.id,
         settings=case.settings.to_json(),
     )
+
+
+def _moment(job: Job, turn: Turn) -> str:
+    """By the device's clock, unless that is behind: nothing is measured before it is asked for."""
+    return max(turn.at, job.created)
 
 
 def _sample(clip: str, event: Sampled) -> Sample:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -13,8 +13,8 @@ from typing import Self, TypeVar
 from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
 from bench.agent.journal import read_journal
 from bench.agent.measurement import Measurement
-from bench.agent.summary import summarise_job
 from bench.cases import cases_of
+from bench.folded import measurements_of
 from bench.remote.cargo import bundle_folder, clip_folder, placed_clips
 from bench.remote.connection import Connection, Link
 from bench.remote.courier import Folder, Patience, Report, ask, kept_up, place
@@ -26,7 +26,6 @@ from bench.remote.follow import Follower
 from bench.remote.here import Here
 from bench.remote.journal_copy import JournalCopy, data_folder
 from bench.remote.progress import Progress
-from bench.scored import scored
 from runtime.bundle import Bundle
 from runtime.settings import Settings
 from speech.corpora import Corpus
@@ -45,6 +44,7 @@ class Request:
     plan: Plan = field(default_factory=Plan)
     seed: int = 0
     wait: bool = False  # for a device that another job has
+    tune: bool = False  # to choose the best of the settings
     in_place: bool = True  # whether this machine can measure the bundles where they lie
 
 
@@ -95,6 +95,7 @@ class Worker:
             seed=request.seed,
             normalizer=request.corpus.normalizer,
             wait=request.wait,
+            tune=request.tune,
         )
         self._start(job, job.to_json())
         return job
@@ -127,11 +128,7 @@ class Worker:
     def results(self, job: Job) -> list[Measurement]:
         """Of what has been copied so far; each names the device in its environment."""
         events = read_journal(self.folder(job.id) / "journal.jsonl")
-        named = {"device": self.device.name}
-        return [
-            replace(found, environment={**found.environment, **named})
-            for found in scored(summarise_job(job, events), job.normalizer)
-        ]
+        return measurements_of(job, events, self.device.name)
 
     def find(self, wanted: str | None) -> Job:
         """A job that is on the device, by id; else the newest that has not ended, else the newest.

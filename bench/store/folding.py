@@ -12,11 +12,10 @@ from bench.agent.job import Job
 from bench.agent.ledger import Ledger, Turn
 from bench.agent.measurement import Measurement, Sample
 from bench.agent.memory import MemoryReading
-from bench.agent.summary import summarise_job
-from bench.scored import scored
+from bench.folded import measurements_of
 
 #: Counts up when a job's lines are to be folded again, as by a summary that says more.
-FOLD = 1
+FOLD = 2
 
 
 def fold_job(
@@ -26,8 +25,7 @@ def fold_job(
     forget_fold(connection, row)
     events = [stamped for _, stamped in lines]
     ledger = Ledger(events)
-    found = scored(summarise_job(job, events), job.normalizer)
-    for place, measurement in enumerate(found):
+    for place, measurement in enumerate(measurements_of(job, events)):
         case = add_case(connection, row, place, measurement)
         _add_turns(connection, case, ledger.all_turns(measurement.case or ""))
     _add_readings(connection, row, lines)

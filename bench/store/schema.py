@@ -1,7 +1,7 @@
 """The tables, as steps from one version to the next; a step that was shipped is never changed.
 
-`lines` is the truth: the journals as they came. All but `devices`, `jobs`, `lines` and `bundles`
-is made from it and can be made again.
+`lines` is the truth: the journals as they came. All but `devices`, `jobs`, `lines`, `bundles` and
+`places` is made from it and can be made again.
 """
 
 from __future__ import annotations
@@ -100,7 +100,16 @@ _FIRST = (
     "CREATE TABLE bundles (sha256 TEXT PRIMARY KEY, manifest TEXT NOT NULL) WITHOUT ROWID",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    # Where a bundle lay on this machine: devices know it by folders of their own.
+    """CREATE TABLE places (
+        sha256 TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        PRIMARY KEY (sha256, folder)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 
 
 class Foreign(Exception):  # noqa: N818 - says whose file it is, not what broke

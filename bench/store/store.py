@@ -16,6 +16,7 @@ from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, job_from
 from bench.agent.measurement import Measurement
 from bench.reachable import reachable_bundles
+from bench.remote.devices import THIS
 from bench.remote.journal_copy import data_folder
 from bench.store import folding
 from bench.store.connection import PATIENCE, opened, transaction
@@ -87,7 +88,7 @@ class Store:
         return len(here) - shared
 
     def add_results(self, measurements: Iterable[Measurement], device: str) -> int:
-        """Import a results file's lines; `device` is of those that do not name theirs.
+        """Import a results file's lines; `device` is of those that name none, or `this`.
 
         Gives how many were new. What a journal is here of stays as the journal has it.
         """
@@ -96,8 +97,11 @@ class Store:
 
     def add_bundles(self, places: Iterable[tuple[Path, str | None]]) -> None:
         """Those that lie on this machine as they were measured, by folder and hash."""
-        for bundle in reachable_bundles(places).values():
+        for sha256, bundle in reachable_bundles(places).items():
             self.add_bundle(bundle)
+            with transaction(self._sql):
+                place = (sha256, str(bundle.folder.resolve()))
+                self._sql.execute("INSERT OR IGNORE INTO places VALUES (?, ?)", place)
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Its manifest, for what results do not say: the zeros of each layer, the precision."""
@@ -105,6 +109,11 @@ class Store:
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         with transaction(self._sql):
             self._sql.execute("INSERT OR IGNORE INTO bundles VALUES (?, ?)", (sha256, text))
+
+    def places(self) -> list[tuple[Path, str]]:
+        """Where bundles lay, with their hashes; another one may lie there by now."""
+        rows = self._sql.execute("SELECT folder, sha256 FROM places ORDER BY folder")
+        return [(Path(folder), sha256) for folder, sha256 in rows]
 
     def manifests(self) -> dict[str, Manifest]:
         """Of bundles that need not be here any more, by hash.
@@ -182,8 +191,9 @@ class Store:
     def _add_result(self, found: Measurement, device: str) -> bool:
         """Later looks at the same job have more samples of it and take the earlier ones' place."""
         line = hashlib.sha256(found.to_json().encode()).hexdigest()
-        named = found.environment.get("device")
-        row = self._job_row(str(named or device), found.job or f"line-{line[:16]}", None)
+        named = found.environment.get("device") or THIS
+        owner = device if named == THIS else str(named)
+        row = self._job_row(owner, found.job or f"line-{line[:16]}", None)
         if self._hashes(row):
             return False
         case = (row, found.case or found.name)

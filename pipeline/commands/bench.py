@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.bench_outcome import finish
+from pipeline.commands.bench_settings import chosen_settings, settings_options
 from pipeline.progress import bars
-from speech.audio import RATE
-from speech.corpora import Corpus, open_corpus
+from speech.corpora import open_corpus
+from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.agent.job import Plan
     from bench.remote.devices import Device
     from bench.remote.work import Worker
     from runtime.bundle import Bundle
-    from runtime.settings import Settings
 
 
 class BenchGroup(click.Group):
@@ -42,13 +42,6 @@ def command() -> None:
     """Measure bundles: `secateur bench BUNDLE… --device NAME` is short for `secateur bench run`."""
 
 
-def _counts(ctx: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in value.split(",")))
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no list of whole numbers, such as 1,2") from error
-
-
 def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
 
@@ -66,7 +59,7 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
 )
 @click.option("--clips", default="demo", show_default=True, help="Name or folder of a corpus.")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Clips of it.")
-@click.option("--threads", default="1", show_default=True, callback=_counts, help="Such as 1,2.")
+@settings_options
 @click.option("--samples", type=click.IntRange(1), help="Timed transcriptions of a case, exactly.")
 @click.option("--budget", type=click.FloatRange(0, min_open=True), help="Seconds a case may take.")
 @click.option(
@@ -86,12 +79,14 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
     type=click.Path(path_type=Path, dir_okay=False),
     help="Add the measurements to this results.jsonl.",
 )
+@click.pass_context
 def run(
+    ctx: click.Context,
+    /,
     bundles: tuple[Path, ...],
     devices: list[str],
     clips: str,
     count: int,
-    threads: tuple[int, ...],
     samples: int | None,
     budget: float | None,
     sustained: float | None,
@@ -102,6 +97,7 @@ def run(
     detach: bool,
     as_json: bool,
     output: Path | None,
+    **_: object,
 ) -> None:
     """Measure BUNDLES (folders or .secateur files) on devices: speed, memory, and what is heard.
 
@@ -119,17 +115,19 @@ def run(
         request = Request(
             opened,
             corpus,
-            settings=_settings(tune, threads, opened, corpus),
+            settings=chosen_settings(ctx, opened, corpus),
             plan=_plan(samples, budget, sustained),
             seed=seed,
             wait=wait,
             in_place=all(path.is_dir() for path in bundles),
+            tune=tune,
         )
+        _remember(bundles, opened)
         with _workers(targets, offline=offline) as workers:
             outcomes = all_at_once(
                 workers, lambda worker: worker.begin(request), look_on=not detach
             )
-    finish(outcomes, as_json=as_json, output=output, tune=tune, detach=detach)
+    finish(outcomes, as_json=as_json, output=output, detach=detach)
 
 
 @command.command("attach")
@@ -163,17 +161,19 @@ def _opened(paths: Sequence[Path], stack: ExitStack) -> list[Bundle]:
     return [stack.enter_context(opened(path, check_hashes=True)) for path in paths]
 
 
-def _settings(
-    tune: bool, threads: Sequence[int], bundles: Sequence[Bundle], corpus: Corpus
-) -> list[Settings]:
-    from bench.remote.tuning import settings_to_try
-    from runtime.settings import Settings
+def _remember(paths: Sequence[Path], bundles: Sequence[Bundle]) -> None:
+    """What they are and where they lie, for a device knows them by folders of its own."""
+    from bench.store.store import Store, default_place
 
-    if not tune:
-        return [Settings(threads=count) for count in threads]
-    padded = any(bundle.manifest.family == "whisper" for bundle in bundles)
-    longest = max(len(clip.samples()) for clip in corpus.clips) / RATE if padded else None
-    return settings_to_try(longest)
+    try:
+        with Store.at(default_place()) as store:
+            for path, bundle in zip(paths, bundles, strict=True):
+                if path.is_dir():
+                    store.add_bundles([(path, bundle.sha256)])
+                else:
+                    store.add_bundle(bundle)
+    except BadInput as problem:
+        click.echo(f"secateur: {problem} (They are measured all the same.)", err=True)
 
 
 def _plan(samples: int | None, budget: float | None, sustained: float | None) -> Plan:
@@ -181,7 +181,10 @@ def _plan(samples: int | None, budget: float | None, sustained: float | None) ->
 
     plan = Plan(sustained_seconds=sustained)
     if samples is not None:
-        plan = replace(plan, min_samples=samples, max_samples=samples, tightness=0.0)
+        endless = plan.timeout_seconds * samples
+        plan = replace(
+            plan, min_samples=samples, max_samples=samples, tightness=0.0, budget_seconds=endless
+        )
     return plan if budget is None else replace(plan, budget_seconds=budget)
 
 

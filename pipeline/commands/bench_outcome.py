@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.remote.tuning import best, marked
+from bench.tuning import best
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -24,13 +24,9 @@ def finish(
     *,
     as_json: bool,
     output: Path | None,
-    tune: bool = False,
     detach: bool = False,
 ) -> None:
     """Keep and print what was measured; then raise BadInput for what was not."""
-    if tune:
-        for outcome in outcomes:
-            outcome.measurements = marked(outcome.measurements)
     measurements = [found for outcome in outcomes for found in outcome.measurements]
     if output and measurements:
         _add(output, measurements)
@@ -42,7 +38,7 @@ def finish(
 
         show(rows_from(measurements))
     for outcome in outcomes:
-        if tune and outcome.measurements:
+        if outcome.job and outcome.job.tune and outcome.measurements:
             _tell_best(outcome)
         if outcome.detached:
             click.echo(_where_to_look(outcome), err=True)

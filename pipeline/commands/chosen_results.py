@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from speech.errors import BadInput
+
 if TYPE_CHECKING:
     from bench.sources import Findings
 
@@ -48,6 +50,8 @@ def chosen_results(
     from bench.sources import Findings, chosen, newest, read_sources
 
     found = read_sources(sources or [filled_store()], folders)
+    if not sources and not found.measurements:
+        raise _nothing_stored(store_place())
     measurements = found.measurements if everything else newest(found.measurements)
     measurements = chosen(measurements, devices=devices, families=families, methods=methods)
     return Findings(measurements, found.bundles, found.manifests)
@@ -64,14 +68,17 @@ def filled_store() -> Path:
     from bench.remote.journal_copy import data_folder
     from bench.store.intake import take_in
     from bench.store.store import Store
-    from speech.errors import BadInput
 
     path, data = store_place(), data_folder()
     if not path.exists() and not any((data / "jobs").glob("*/*/journal.jsonl")):
-        raise BadInput(
-            f"Nothing is stored in {path} yet: `secateur bench BUNDLE` measures, or name a "
-            "results.jsonl."
-        )
+        raise _nothing_stored(path)
     with Store.at(path) as store:
         take_in(store, data, lambda line: click.echo(f"secateur: {line}", err=True))
     return path
+
+
+def _nothing_stored(path: Path) -> BadInput:
+    return BadInput(
+        f"Nothing is stored in {path} yet: `secateur bench BUNDLE` measures, or name a "
+        "results.jsonl."
+    )

@@ -28,6 +28,14 @@ def test_a_job_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         write_job(tmp_path, job)
 
 
+def test_jobs_from_before_there_was_tuning_keep_their_ids() -> None:
+    job = paper_job("a")
+    assert "tune" not in job.to_table()
+    tuning = Job.make(job.cases, job.clips, tune=True)
+    assert job_from(tuning.to_table(), "job.json") == tuning
+    assert replace(tuning, tune=False).digest() != tuning.id
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from bench.agent import supervisor
+from bench.agent.clock import Stamp, stamp_now
 from bench.agent.events import JobStarted, TurnStarted, Waiting
 from bench.agent.journal import Journal, read_journal
+from bench.agent.ledger import Ledger
 from bench.agent.locks import Holder, device_lock, held
 from bench.agent.schedule import round_order
 from bench.agent.supervisor import MOST_CUT_OFF, run_job
+from bench.store.store import Store
 from runtime.bundle import MANIFEST, BundleFile
 from speech.corpora.corpus import Clip
 from tests.bench.conftest import write_tiny_bundle
@@ -187,16 +193,44 @@ def _make_greedy(bundle: Path) -> None:
     (bundle / MANIFEST).write_text(json.dumps(manifest))
 
 
+def run_with_small_files(folder: Path) -> tuple[int, list[Any]]:
+    room = 4096  # bytes of any file: the start and a little more
+    return run(folder, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+
+
+#: Four pages: the job, the lock, the order of a turn, and one of the journal.
+ON_A_FULL_DISK = """
+mount -t tmpfs -o size=16k none "$1" && cp "$2/job.json" "$1" || exit 77
+"$3" -m bench.agent run "$1"
+code=$?
+cp "$1/journal.jsonl" "$2"
+exit $code
+"""
+
+
+def run_on_a_full_disk(folder: Path) -> tuple[int, list[Any]]:
+    disk = folder.with_name("disk")
+    disk.mkdir()
+    private = ["unshare", "--user", "--map-root-user", "--mount"]
+    words = ["sh", "-c", ON_A_FULL_DISK, "sh", str(disk), str(folder), sys.executable]
+    try:
+        done = subprocess.run([*private, *words], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if done.returncode not in (0, 2):
+        pytest.skip(f"no file system can be mounted here: {done.stderr}")
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("run_without_room", [run_with_small_files, run_on_a_full_disk])
 def test_a_full_disk_stops_the_job_and_loses_nothing(
-    folder: Path, bundle: Path, clips: tuple[Clip, ...]
+    run_without_room: Callable[[Path], tuple[int, list[Any]]],
+    folder: Path,
+    bundle: Path,
+    clips: tuple[Clip, ...],
 ) -> None:
     job = write_small_job(folder, [bundle], clips)
-    room = 4096  # bytes of any file: the start and a little more
-
-    def fill_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    code, events = run(folder, before=fill_disk)
+    code, events = run_without_room(folder)
     assert code == 2
     assert "The disk is full" in events[-1]["error"]
     told = len(events) - 1
@@ -204,6 +238,35 @@ def test_a_full_disk_stops_the_job_and_loses_nothing(
     assert (folder / "journal.jsonl").read_bytes().endswith(b"}\n")
     assert run(folder)[0] == 0
     assert len(measured(folder, job)[0].samples) == 4
+
+
+def test_a_clock_that_jumps_moves_no_figure(
+    folder: Path,
+    bundle: Path,
+    clips: tuple[Clip, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By years, to and fro, at every event; the device believes that it is long ago."""
+    job = write_small_job(folder, [bundle], clips)
+    years = itertools.cycle(("1970", "2031", "2001", "1999"))
+
+    def jumping() -> Stamp:
+        return replace(stamp_now(), at=f"{next(years)}-01-01T00:00:00.000+00:00")
+
+    monkeypatch.setattr(supervisor, "stamp_now", jumping)
+    run_job(folder)
+    for _ in range(2):
+        with Store.at(tmp_path / "store.sqlite") as store:
+            store.add_folder(folder, "pi")
+            [found] = store.measurements()
+        assert Counter(sample.clip for sample in found.samples) == {"1.flac": 2, "2.flac": 2}
+        assert found.turns == 2
+        assert found.measured_at >= job.created
+    events = list(read_journal(folder / "journal.jsonl"))
+    assert {stamped.stamp.at[:4] for stamped in events} == {"1970", "2031", "2001", "1999"}
+    for turn in Ledger(events).all_turns("tiny-magnitude-70/t1"):
+        assert 0 < sum(sample.seconds for _, sample in turn.samples) < turn.seconds < 60
 
 
 def test_a_second_job_is_told_who_has_the_device(

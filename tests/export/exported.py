@@ -1,7 +1,9 @@
-"""Checkpoints with random weights and their bundles, exported once for all tests of a process."""
+"""Checkpoints with random weights and their bundles, exported once for all tests of a run."""
 
+import fcntl
 import functools
-import tempfile
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from prune.checkpoint import Checkpoint, open_checkpoint
 from runtime.bundle import Bundle, Sparsity
 from tests import tiny_models
 
-_PLACE = tempfile.TemporaryDirectory(prefix="secateur-tests-")
-_FOLDER = Path(_PLACE.name)
+#: Of all processes of the run; tests/conftest.py makes and removes it.
+_FOLDER = Path(os.environ["SECATEUR_TESTS"])
 
 
 def noise(seed: int, seconds: float) -> NDArray[np.float32]:
@@ -38,23 +40,39 @@ def bundle_of(checkpoint: Checkpoint, folder: Path) -> Bundle:
     )
 
 
+def _exported(name: str, opened: Callable[[], Checkpoint]) -> tuple[Checkpoint, Bundle]:
+    """Exporting takes seconds: who comes second waits, and finds the bundle of who came first."""
+    with (_FOLDER / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        checkpoint, folder = opened(), _FOLDER / f"{name}-bundle"
+        bundle = Bundle.open(folder) if folder.exists() else bundle_of(checkpoint, folder)
+    return checkpoint, bundle
+
+
+def _written(name: str, write: Callable[[Path], None]) -> Checkpoint:
+    folder = _FOLDER / name
+    if not folder.exists():
+        write(folder)
+    return open_checkpoint(str(folder))
+
+
 @functools.cache
 def whisper() -> tuple[Checkpoint, Bundle]:
-    tiny_models.write_whisper(_FOLDER / "whisper")
-    checkpoint = open_checkpoint(str(_FOLDER / "whisper"))
-    return checkpoint, bundle_of(checkpoint, _FOLDER / "whisper-bundle")
+    return _exported("whisper", lambda: _written("whisper", tiny_models.write_whisper))
 
 
 @functools.cache
 def sew() -> tuple[Checkpoint, Bundle]:
-    tiny_models.write_sew(_FOLDER / "sew")
-    checkpoint = open_checkpoint(str(_FOLDER / "sew"))
-    return checkpoint, bundle_of(checkpoint, _FOLDER / "sew-bundle")
+    return _exported("sew", lambda: _written("sew", tiny_models.write_sew))
 
 
 @functools.cache
 def wav2vec2() -> tuple[Checkpoint, Bundle]:
     """With layer norm before attention, as the large models have it, and SEW's processor."""
+    return _exported("wav2vec2", _wav2vec2)
+
+
+def _wav2vec2() -> Checkpoint:
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
@@ -81,11 +99,10 @@ def wav2vec2() -> tuple[Checkpoint, Bundle]:
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 0.25)
-    checkpoint = Checkpoint(model, processor, "ctc", "random")
-    return checkpoint, bundle_of(checkpoint, _FOLDER / "wav2vec2-bundle")
+    return Checkpoint(model, processor, "ctc", "random")
 
 
 @functools.cache
 def demo(name: str) -> Bundle:
     """A bundled model as it is."""
-    return bundle_of(open_checkpoint(name), _FOLDER / name)
+    return _exported(name, lambda: open_checkpoint(name))[1]

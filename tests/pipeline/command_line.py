@@ -5,30 +5,32 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+import psutil
+
 NOWHERE = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
 
 
-def _limited(size: str | None) -> Callable[[], None] | None:
+def _limited(size: str | None) -> Callable[[], None]:
     """Files that this process writes may not become larger than so many bytes."""
     if size is None:
-        return None
+        return lambda: None
     limits = (int(size), int(size))
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def secateur(*words: str) -> subprocess.CompletedProcess[str]:
+def secateur(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a copy of this process, which has the libraries loaded already.
 
-    What depends on a fresh start or on the environment wants `fresh_secateur`.
+    What depends on a fresh start, or on variables that libraries read as they load, wants
+    `fresh_secateur`.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if child == 0:
-            _become_the_command(words, out.fileno(), err.fileno())
+        child = begun_secateur(*words, out=out.fileno(), err=err.fileno(), **environment)
         _, status = os.waitpid(child, 0)
         out.seek(0)
         err.seek(0)
@@ -36,15 +38,43 @@ def secateur(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, code, said.decode(), complained.decode())
 
 
-def _become_the_command(words: tuple[str, ...], out: int, err: int) -> NoReturn:
+def begun_secateur(*words: str, out: int, err: int, **environment: str) -> int:
+    """The id of the process."""
+    child = os.fork()
+    if child == 0:
+        _become_the_command(words, out, err, environment)
+    return child
+
+
+def killed_once(happened: Callable[[], bool], *words: str) -> None:
+    """Begin the command, and kill it with all that it started as soon as something happened."""
+    with tempfile.TemporaryFile() as said:
+        child = begun_secateur(*words, out=said.fileno(), err=said.fileno())
+        deadline, ended = time.monotonic() + 120, 0
+        while not (seen := happened()) and not ended and time.monotonic() < deadline:
+            time.sleep(0.01)
+            ended, _ = os.waitpid(child, os.WNOHANG)
+        if not ended:
+            for process in (*psutil.Process(child).children(recursive=True), psutil.Process(child)):
+                process.kill()
+            os.waitpid(child, 0)
+        said.seek(0)
+        assert seen and not ended, f"it was not killed in time: {said.read().decode()}"
+
+
+def _become_the_command(
+    words: tuple[str, ...], out: int, err: int, environment: dict[str, str]
+) -> NoReturn:
     """In the copy: never comes back."""
     code = 1
     try:
+        _limited(environment.get("SECATEUR_TEST_FILE_LIMIT"))()
+        tempfile.tempdir = None  # asked for before, perhaps with another environment
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         sys.argv = ["secateur", *words]
-        os.environ |= NOWHERE
+        os.environ |= {**NOWHERE, **environment}
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)  # the pool of threads did not come along
         from pipeline.cli import main

@@ -21,7 +21,7 @@ from prune.checkpoint import open_checkpoint
 from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
 from tests.export.exported import noise, sew, whisper
 from tests.noise import write_noise
-from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
+from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.pipeline.test_prune_command import small_disk
 from tests.runtime.archives import everything
 
@@ -173,7 +173,7 @@ def test_scores_and_strange_texts(copied: Callable[[str], Path]) -> None:
 
 
 def test_a_sound_bundle_is_compared_with_its_checkpoint(bundle: Path) -> None:
-    done = fresh_secateur("verify", str(bundle), "--json")
+    done = secateur("verify", str(bundle), "--json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["graphs"] == sorted(Bundle.open(bundle).manifest.graphs)
@@ -331,12 +331,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(bundle: Path, tmp_path: 
     place.mkdir()
     with small_disk(place) as limit:
         for words in (["pack", str(bundle)], ["unpack", str(file)]):
-            done = fresh_secateur(*words, "-o", str(place / "out"), **limit)
+            done = secateur(*words, "-o", str(place / "out"), **limit)
             assert_one_sentence(done, str(place / "out"), "disk")
             assert list(place.iterdir()) == []
         if not limit:
             for command in ("verify", "inspect"):
-                done = fresh_secateur(command, str(file), TMPDIR=str(place))
+                done = secateur(command, str(file), TMPDIR=str(place))
                 if command == "inspect":
                     assert done.returncode == 0, "it needs no room"
                 else:

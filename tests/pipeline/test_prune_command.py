@@ -1,12 +1,9 @@
 """`secateur prune`: a checkpoint that opens anywhere, or one sentence and nothing written."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from transformers import WhisperForConditionalGeneration
 from prune.checkpoint import open_checkpoint
 from prune.families.groups import groups
 from prune.methods import METHODS
-from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
+from tests.pipeline.command_line import assert_one_sentence, killed_once, secateur
 
 DEMO = "demo:calibration"
 
@@ -31,7 +28,7 @@ def test_the_output_opens_with_from_pretrained(
     out = tmp_path / "out"
     words = ["prune", str(tiny_folders["whisper"]), "--method", method, "--sparsity", "0.5"]
     words += ["--corpus", "demo:calibration", "--clips", "4", "-o", str(out), "--json"]
-    done = fresh_secateur(*words)
+    done = secateur(*words)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record == json.loads((out / "pruning.json").read_text())
@@ -160,14 +157,11 @@ def test_a_killed_fine_tuning_ends_where_it_would_have(
     assert done.returncode == 0, done.stderr
     assert "Fine-tuning 2:" in done.stdout
     work = tmp_path / ".cut.work"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *words, "-o", str(cut)],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    killed_once(
+        lambda: (work / "schedule.pt").exists() and (work / "lesson.pt").exists(),
+        *words,
+        *("-o", str(cut)),
     )
-    wait_for(lambda: (work / "schedule.pt").exists() and (work / "lesson.pt").exists(), process)
-    process.kill()
-    process.wait()
     assert not cut.exists()
     other = secateur(*words[:-1], "7", "-o", str(cut))
     assert_one_sentence(other, "schedule.pt", "delete it to start afresh")
@@ -176,14 +170,6 @@ def test_a_killed_fine_tuning_ends_where_it_would_have(
     for name in ("model.safetensors", "pruning.json"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "whole"]
-
-
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while not happened():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
 
 
 def test_a_state_folder_that_is_a_file_is_refused_before_any_work(
@@ -205,11 +191,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     place.mkdir()
     words = ["prune", str(tiny_folders["whisper"]), "--method", "mp_global", "--sparsity", "0.5"]
     with small_disk(place) as limit:
-        done = fresh_secateur(*words, "-o", str(place / "out"), **limit)
+        done = secateur(*words, "-o", str(place / "out"), **limit)
         assert_one_sentence(done, str(place / "out"), "disk is full")
         assert list(place.iterdir()) == []
         words[3:4] = ["mp_finetune_local", "--steps", "2", "--corpus", DEMO, "--clips", "3"]
-        done = fresh_secateur(*words, "-o", str(place / "out"), **limit)
+        done = secateur(*words, "-o", str(place / "out"), **limit)
         assert_one_sentence(done, str(place / "out"), "disk is full")
         assert not [path for path in place.rglob("*") if path.is_file()]
 

@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.plots.style import brief
 from prune.damage import Sensitivity
 from tests.noise import write_noise
-from tests.pipeline.command_line import assert_one_sentence, fresh_secateur, secateur
+from tests.pipeline.command_line import assert_one_sentence, secateur
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_a_table_marks_the_most_sensitive(tiny_folders: dict[str, Path], corpus: Path) -> None:
-    done = fresh_secateur(
+    done = secateur(
         "sensitivity", str(tiny_folders["whisper"]), "--corpus", str(corpus), "--clips", "2",
         "--by", "component", "--sparsities", "0.5,0.9", "--wer",
     )  # fmt: skip

@@ -16,6 +16,7 @@ from bench.agent.job import Job, Plan
 from bench.agent.measurement import Measurement
 from bench.remote.devices import Device
 from bench.remote.fleet import all_at_once
+from bench.remote.journal_copy import JournalCopy
 from bench.remote.work import Request, Worker
 from runtime.bundle import Bundle
 from speech.corpora.corpus import Clip, Corpus
@@ -75,6 +76,19 @@ def test_a_cut_connection_loses_nothing(board: Board, worker: Worker, comparison
     assert b'"resumed": true' not in copied(worker, job)
 
 
+def test_an_agent_that_is_killed_is_started_again_where_it_was(
+    board: Board, worker: Worker, comparison: Request
+) -> None:
+    said: list[str] = []
+    worker.say = said.append
+    job = worker.begin(comparison)
+    killed = once(worker, job, b'"turn_started"', lambda: board.supervisor(job.id).kill())
+    assert_each_turn_counts_once(board, worker, job, worker.watch(job))
+    assert killed
+    assert "its agent ended with code 137; starting it again where it was" in said
+    assert b'"resumed": true' in copied(worker, job)
+
+
 def test_a_power_cut_is_waited_for_and_what_it_took_back_is_read_anew(
     board: Board, worker: Worker, comparison: Request
 ) -> None:
@@ -127,6 +141,11 @@ def test_two_hosts_at_once(
 ) -> None:
     """One is told who has the device; one that said it would wait is measured afterwards."""
     first = worker.begin(comparison)
+    with (
+        JournalCopy(worker.folder(first.id)),
+        pytest.raises(BadInput, match="Another secateur on this machine follows this job"),
+    ):
+        worker.watch(first)
     wait_until((there(board, first) / "journal.jsonl").exists, "it did not begin")
     with Worker(device, patience=PATIENCE) as other:
         with board.paused(first.id):

@@ -20,10 +20,10 @@ from bench.remote.there.places import Problem, cache, refuse_full_disk, said, wr
 READY = "ready.json"
 #: Marks a virtual environment to which packages can be added, and says whether it has pip.
 MADE = "made.txt"
-#: What the agent's processes import between them.
+#: What the agent's processes import between them; the last ones only once they hear something.
 MODULES = (
     *("bench.agent.supervisor", "bench.agent.turn_process", "bench.agent.sampler"),
-    *("runtime.recognizer", "speech.audio"),
+    *("runtime.recognizer", "speech.audio", "soundfile", "soxr", "numpy.fft", "numpy.ma"),
 )
 
 

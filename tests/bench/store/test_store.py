@@ -230,6 +230,25 @@ def test_what_a_bundle_says_is_kept_under_its_hash(bundle: Path, place: Path) ->
         assert store.manifests() == {opened.sha256: opened.manifest}
 
 
+def test_where_a_bundle_lay_is_kept_if_it_is_the_one(bundle: Path, place: Path) -> None:
+    sha256 = Bundle.open(bundle).sha256
+    with Store.at(place) as store:
+        for _ in range(2):
+            store.add_bundles([(bundle, sha256), (bundle, "0" * 64), (bundle / "none", sha256)])
+        assert store.places() == [(bundle.resolve(), sha256)]
+        assert list(store.manifests()) == [sha256]
+
+
+def test_this_is_another_machine_in_another_machine_s_results(place: Path) -> None:
+    mine, pis = (
+        Measurement("/b/x", name, "2026", 1, job=name, environment={"device": name})
+        for name in ("this", "pi")
+    )
+    with Store.at(place) as store:
+        store.add_results([mine, pis], "laptop")
+        assert [one.environment["device"] for one in store.measurements()] == ["laptop", "pi"]
+
+
 def test_the_place_is_the_users_to_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECATEUR_DATA", str(tmp_path))
     monkeypatch.delenv("SECATEUR_STORE", raising=False)

@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 # Unpacks a small ARM Debian and an emulator for it into a folder (build/arm64 by default), once.
-# Nothing is installed and none of the packages' scripts is run. Exit code 77: not possible here.
+# Nothing is installed and none of the packages' scripts is run. Exit code 77: not possible here, and why.
 set -euo pipefail
 place=$(realpath -m "${1:-build/arm64}")
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 packages="bash dash coreutils libstdc++6 python3-minimal libpython3-stdlib python3-venv openssh-server"
 
+refuse() {
+    echo "No ARM root can be made here: $1." >&2
+    exit 77
+}
+
 [ -e "$place/ready" ] && exit 0
 for need in apt-get dpkg-deb unshare; do
-    command -v "$need" >/dev/null || { echo "there is no $need" >&2; exit 77; }
+    command -v "$need" >/dev/null || refuse "there is no $need"
 done
-[ "$(uname -m)" = x86_64 ] || { echo "this is no x86-64 machine" >&2; exit 77; }
-[ -e "$keys" ] || { echo "Debian's keys are not here: $keys" >&2; exit 77; }
+[ "$(uname -m)" = x86_64 ] || refuse "this is no x86-64 machine"
+[ -e "$keys" ] || refuse "Debian's keys are not in $keys (the package debian-archive-keyring has them)"
 
 rm -rf "$place"
 mkdir -p "$place"
@@ -34,13 +39,14 @@ fetch() {
         -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives"
         -o APT::Sandbox::User=root -o Debug::NoLocking=1
     )
-    "${apt[@]}" update
+    local how=(download)
     if [ "$1" = --depends ]; then
         shift
-        "${apt[@]}" install --download-only --no-install-recommends -y "$@" >/dev/null
-    else
-        (cd "$state/archives" && "${apt[@]}" download "$@")
+        how=(install --download-only --no-install-recommends -y)
     fi
+    (cd "$state/archives" && "${apt[@]}" update && "${apt[@]}" "${how[@]}" "$@") >"$work/said" 2>&1 && return
+    why=$(grep -m 1 '^[EW]:' "$work/said") || why="apt-get said nothing"
+    refuse "$mirror does not give its packages (${why#?: }); DEBIAN_MIRROR names another mirror"
 }
 
 echo "Fetching the emulator …" >&2

@@ -59,5 +59,8 @@ def test_an_arm_board_from_its_first_greeting_to_its_results(
     assert "EMULATED" in attached.stdout
     assert there.environment["architecture"] == "aarch64"
 
+    [row] = json.loads(secateur("results", "--json").stdout)
+    assert (row["device"], row["verdicts"][-1], row["samples"]) == ("arm", "EMULATED", 2)
+
     [here] = json.loads(secateur(*words, "--json").stdout)
     assert [heard.text for heard in there.transcripts] == [h["text"] for h in here["transcripts"]]

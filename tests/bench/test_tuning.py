@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bench.agent.events import JobEnded, JobStarted
+from bench.agent.job import Job
 from bench.agent.latency import summarise
 from bench.agent.measurement import Measurement
-from bench.remote.tuning import best, marked, settings_to_try
+from bench.folded import measurements_of
+from bench.tuning import best, marked, settings_to_try
+from tests.bench.jobs import Pen, paper_job
+from tests.bench.test_fold import write_turn
 
 PLAIN = Measurement(
     "/b", "b", "2026-01-01T00:00:00+00:00", 1, case="b/t1", latency=summarise([0.2, 0.2])
@@ -44,3 +49,16 @@ def test_clips_without_texts_leave_speed_alone_to_decide() -> None:
 
 def test_where_all_fails_there_is_no_best() -> None:
     assert best([replace(PLAIN, error="It broke.")]) is None
+
+
+def test_only_a_job_that_tunes_has_a_best_and_only_at_its_end() -> None:
+    paper = paper_job("slow", "quick")
+    for tune in (False, True):
+        job, pen = Job.make(paper.cases, paper.clips, tune=tune), Pen()
+        pen.write(JobStarted(job.id, "1", False, {}))
+        write_turn(pen, "slow", 0, [2.0, 2.1])
+        write_turn(pen, "quick", 0, [1.0, 1.1])
+        assert not any("best_of" in m.environment for m in measurements_of(job, pen.events))
+        pen.write(JobEnded(2, 0))
+        slow, quick = (m.environment.get("best_of") for m in measurements_of(job, pen.events, "pi"))
+        assert (slow, quick) == (None, 2 if tune else None)
