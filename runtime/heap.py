@@ -23,18 +23,18 @@ _RUNNING, _KEPT = 1 << 20, 4 << 20
 @contextmanager
 def loading() -> Iterator[None]:
     """For the whole process; elsewhere than with glibc nothing happens."""
-    _set(_MMAP_THRESHOLD, _LOADING)
-    _set(_TRIM_THRESHOLD, _LOADING)
+    _call("mallopt", _MMAP_THRESHOLD, _LOADING)
+    _call("mallopt", _TRIM_THRESHOLD, _LOADING)
+    _call("malloc_trim", 0)  # of what was read before, such as the tokenizer
     try:
         yield
     finally:
-        _set(_MMAP_THRESHOLD, _RUNNING)
-        _set(_TRIM_THRESHOLD, _KEPT)
+        _call("mallopt", _MMAP_THRESHOLD, _RUNNING)
+        _call("mallopt", _TRIM_THRESHOLD, _KEPT)
+        _call("malloc_trim", 0)
 
 
-def _set(what: int, size: int) -> None:
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(what, size)
+def _call(name: str, *numbers: int) -> None:
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    if function:
+        function(*numbers)

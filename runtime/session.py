@@ -49,6 +49,14 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
         raise BadInput(f"onnxruntime cannot open {path} ({reason}): export it again.") from error
 
 
+def giving_back(settings: Settings) -> Any:
+    """Options of a run after which onnxruntime's arena holds only what is still in use."""
+    options = onnxruntime.RunOptions()
+    if settings.arena:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
 def _options(settings: Settings) -> Any:
     """For a small machine. Memory plans are off: every length of the cache would keep its own."""
     options = onnxruntime.SessionOptions()

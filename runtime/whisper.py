@@ -13,7 +13,7 @@ from runtime.bundle import Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.json_fields import JsonFields
 from runtime.packed.reader import PackedFile
-from runtime.session import open_session
+from runtime.session import giving_back, open_session
 from runtime.settings import DEFAULT, Settings
 from runtime.silence import is_silent
 from runtime.spelling import Spelling
@@ -82,6 +82,8 @@ class WhisperRecognizer:
         )
         self._refuse_misfit(bundle.graph("encoder"))
         self._embedding = self._opened_embedding(bundle)
+        # Steps need a small part of what encoding a whole window needs.
+        self._encoding = giving_back(settings)
         self._emitted = [output.name for output in self._encoder.get_outputs()]
         self._returned = [output.name for output in self._decoder.get_outputs()]
         self._empty = {
@@ -136,7 +138,7 @@ class WhisperRecognizer:
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
         given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
-        emitted = self._encoder.run_with_ort_values(self._emitted, given)
+        emitted = self._encoder.run_with_ort_values(self._emitted, given, self._encoding)
         return dict(zip(self._emitted, emitted, strict=True))
 
     def start(self) -> Cache:
