@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.run",
         "Everything a recipe asks for: prune, score, export, measure.",
     ),
+    "recipe": (
+        "pipeline.commands.recipe",
+        "Check and explain recipes, and write new ones.",
+    ),
     "pack": (
         "pipeline.commands.pack",
         "A bundle as one file, to copy or to keep; a checkpoint small.",

@@ -59,7 +59,9 @@ def cells(recipe: Recipe) -> list[Cell]:
     options = recipe.prune.options(recipe.seed)
     cutting = [method for method in recipe.prune.methods if method != CONTROL]
     sparsities = recipe.prune.sparsities
-    learns = any(METHODS[method].fine_tunes for method in cutting) and any(sparsities)
+    learning = [method for method in cutting if METHODS[method].fine_tunes]
+    depths = [*filter(None, sparsities), None]
+    learns = any(True for s in depths for _ in _cut("", learning, s, options))
     has_control = learns or CONTROL in recipe.prune.methods
     others = [name for name in recipe.export.precisions if name != "fp32"]
     wanted: dict[str, Cell] = {}
@@ -125,14 +127,14 @@ def versions() -> dict[str, str]:
 
 def model_from(name: str) -> Literal["folder", "bundled", "hub"]:
     """Where the name leads: to a model that comes with Secateur, a folder or the hub."""
-    if Path(name).is_dir():
+    if Path(name).expanduser().is_dir():
         return "folder"
     return "bundled" if bundled_model(name) else "hub"
 
 
 def model_digest(name: str) -> str:
     """Of a folder its files' bytes; of a hub model its name."""
-    folder = bundled_model(name) or Path(name)
+    folder = bundled_model(name) or Path(name).expanduser()
     if not folder.is_dir():
         return name
     return _digest(

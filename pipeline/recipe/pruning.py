@@ -2,19 +2,17 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pipeline.recipe.section import Section, Share, refuse_repeated
 from prune.methods import METHODS, check_method
 from prune.option_use import check_use
 from prune.options import Options, parsed_pattern
 from prune.training_plan import FineTuning
 from speech.errors import BadInput
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+#: Of heads, neurons or blocks: one of each must stay.
+Part = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FineTuningSection(Section):
@@ -45,25 +43,30 @@ class FineTuningSection(Section):
         try:
             self.plan(0)
         except BadInput as error:
-            raise ValueError(str(error).rstrip(".")) from error
+            said = str(error).removeprefix("Fine-tuning: ").rstrip(".")
+            raise ValueError(said) from error
         return self
 
 
 class PruneSection(Section):
-    methods: list[str] = Field(min_length=1)
-    sparsities: list[Share] = Field(min_length=1)
+    #: Names of `secateur methods`; each is tried at every sparsity.
+    methods: list[str] = Field(min_length=1, examples=[["obs"]])
+    #: Shares of the prunable weights to cut, from 0 (the dense model) to 1.
+    sparsities: list[Share] = Field(min_length=1, examples=[[0.0, 0.5]])
     fine_tuning: FineTuningSection = FineTuningSection()
     # The rest are fields of `prune.options.Options`, for those methods that have a use for them.
-    layers: list[str] = []
+    layers: list[str] = Field([])
     tied: bool = Options.tied
-    pattern: str | None = None
-    shares: dict[str, Share] = {}
-    heads: Share | None = None
-    ffn: Share | None = None
-    blocks: Share | None = None
+    #: Inputs kept of every so many, which says how much is cut; the smallest m that fits a sparsity
+    #: unless it is said.
+    pattern: str | None = Field(None, examples=["2:4"])
+    shares: dict[str, Share] = Field({}, examples=[{"encoder": 0.5}])
+    heads: Part | None = None
+    ffn: Part | None = None
+    blocks: Part | None = None
     owl_m: float = Field(Options.owl_m, gt=0)
-    owl_lambda: float = Field(Options.owl_lambda, ge=0)
-    alpha: float = Field(Options.alpha, ge=0)
+    owl_lambda: float = Field(Options.owl_lambda, ge=0, le=0.5)
+    alpha: float = Field(Options.alpha, ge=0, le=1)
     hutchinson: int = Field(Options.hutchinson, ge=0)
     gradient: bool = Options.gradient
     quick: bool = Options.quick
@@ -93,6 +96,16 @@ class PruneSection(Section):
             )
         return self
 
+    @field_validator("pattern")
+    @classmethod
+    def _pattern(cls, text: str | None) -> str | None:
+        try:
+            if text is not None:
+                parsed_pattern(text)
+        except BadInput as error:
+            raise ValueError("it is not n:m with 0 < n < m, such as '2:4'") from error
+        return text
+
     @field_validator("methods")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
@@ -101,4 +114,12 @@ class PruneSection(Section):
                 check_method(name)
             except BadInput as error:
                 raise ValueError(str(error).rstrip(".")) from error
+        refuse_repeated(names)
         return names
+
+    @field_validator("sparsities")
+    @classmethod
+    def _apart(cls, sparsities: list[float]) -> list[float]:
+        """As names of bundles tell them apart."""
+        refuse_repeated([f"{100 * sparsity:g} %" for sparsity in sparsities])
+        return sparsities
