@@ -2,11 +2,13 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test test-arm64 optimum test-optimum lint tui picture bench bench-peers curves demo-models clean
+.PHONY: help prune-and-export test test-arm64 optimum test-optimum lint tui tui-web picture bench bench-peers curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
 RESULTS ?= bundles/demo/results.jsonl
+# Only results that somebody named are named to the app: by itself it knows where to look.
+SHOWN = $(if $(filter file,$(origin RESULTS)),,$(RESULTS))
 VENV := .venv
 BIN := $(VENV)/bin
 OPTIMUM := .venv-optimum
@@ -36,8 +38,11 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-tui: $(VENV)/.host ## compare the variants of the last run in the terminal
-	$(BIN)/secateur tui $(RESULTS)
+tui: $(VENV)/.host ## find the variant to keep: your results, or the demo's as long as you have none
+	$(BIN)/secateur tui $(SHOWN)
+
+tui-web: $(VENV)/.host ## the same in a browser, at http://localhost:8000
+	$(BIN)/python -m tui.web "$(BIN)/secateur tui $(SHOWN)"
 
 picture: $(VENV)/.host ## draw docs/tui.svg, the README's picture, from RESULTS
 	$(BIN)/python -m tui.picture $(RESULTS) docs/tui.svg

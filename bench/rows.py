@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bench.agent.measurement import Fact, Measurement
-from runtime.bundle import Manifest
 from runtime.settings import DEFAULT
 
 MEBIBYTE = 2**20
+_USUAL = DEFAULT.to_json()
 #: The verdict on what nobody measured.
 ESTIMATED = "ESTIMATED"
 
@@ -64,8 +64,18 @@ class Row:
     job: str | None = None
 
 
+class Described(Protocol):
+    """What a row takes from a bundle's manifest."""
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+
+
 def rows_from(
-    measurements: Iterable[Measurement], manifests: Mapping[str, Manifest] | None = None
+    measurements: Iterable[Measurement], manifests: Mapping[str, Described] | None = None
 ) -> list[Row]:
     """In the order given; a failed measurement keeps its row, with the reason in `problem`.
 
@@ -74,7 +84,7 @@ def rows_from(
     return [_row(measurement, manifests or {}) for measurement in measurements]
 
 
-def _row(measurement: Measurement, manifests: Mapping[str, Manifest]) -> Row:
+def _row(measurement: Measurement, manifests: Mapping[str, Described]) -> Row:
     manifest = manifests.get(measurement.bundle_sha256 or "")
     return Row(
         name=measurement.name,
@@ -150,10 +160,9 @@ def _latency(measurement: Measurement) -> dict[str, Any]:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     """Such as `spinning, window 5`; older measurements kept none."""
-    usual = DEFAULT.to_json()
     told = []
     for key, value in settings.items():
-        if key == "threads" or value == usual.get(key):
+        if key == "threads" or value == _USUAL.get(key):
             continue
         told.append(key if value is True else f"no {key}" if value is False else f"{key} {value}")
     return ", ".join(told)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speech.errors import BadInput
-from tui.app import run
+from tui.opening import run
 
 
 def main(arguments: Sequence[str]) -> int:

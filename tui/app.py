@@ -1,115 +1,171 @@
-"""The terminal app: variants in a table, their trade-off in a plot, the selected one in words.
-
-It shows the rows it is given and reads nothing itself, so that tests can hand it any rows.
-"""
+"""The terminal app: it shows what its source says and remembers how it was left."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+from typing import Any, ClassVar
 
-from rich.text import Text
-from textual.app import App, ComposeResult
-from textual.binding import BindingType
-from textual.containers import Container
-from textual.widgets import DataTable, Footer, Header, Static
+from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
-from bench.report import number, wer_with_interval
-from bench.results import read_results
-from bench.rows import Row, rows_from
-from tui.plot import TradeoffPlot
-from tui.tradeoffs import X_AXES, Y_AXES, following
-from tui.variants import VariantTable
+from speech.errors import BadInput
+from tui.remembered import Remembered, read_remembered
+from tui.screens.compare import CompareScreen
+from tui.screens.explore import ROOMY, ExploreScreen
+from tui.screens.help import HelpScreen
+from tui.screens.history import HistoryScreen
+from tui.screens.sensitivity import SensitivityScreen
+from tui.source.feed import Feed
+from tui.source.messages import NewsArrived
+from tui.source.records import Record, Source
+from tui.themes import DARK, THEMES, VARIABLES
+
+#: Seconds between looks at whether there is something new.
+_LOOK = 2.0
+#: So many fit beside each other.
+_MARKS = 4
 
 
-class TradeoffApp(App[None]):
-    """Which variant to keep."""
+class SecateurApp(App[None]):
+    """Which variant to keep. `memory` is the file it remembers things in, if it is to."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
+        "app.tcss",
+        *(f"widgets/{name}.tcss" for name in
+          ("table", "scatter", "detail", "places", "budgets", "board", "head", "key_line")),
+    ]  # fmt: skip
     TITLE = "Secateur"
-    ENABLE_COMMAND_PALETTE = False
-    # Table above plot in a small terminal, side by side in a wide one.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (130, "-wide")]  # noqa: RUF012 - textual's own type
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (ROOMY, "-middle"), (160, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (34, "-tall"), (46, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("s", "sort", "Sort by next"),
-        ("d", "turn", "Turn order"),
-        ("x", "across", "X axis"),
-        ("y", "up", "Y axis"),
-        ("q", "quit", "Quit"),
+        Binding("1", "go('explore')", "Explore", show=False),
+        Binding("2", "go('compare')", "Compare", show=False),
+        Binding("3", "go('sensitivity')", "Sensitivity", show=False),
+        Binding("4", "go('history')", "History", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+p", "command_palette", "Palette", priority=True),
+        Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, rows: Sequence[Row], source: str = "") -> None:
+    def __init__(self, source: Source, memory: Path | None = None) -> None:
         super().__init__()
-        self.rows = rows
-        self.sub_title = source
-        self.x_axis = X_AXES[0]
-        self.y_axis = Y_AXES[0]
+        self.source = source
+        self.feed = Feed(source, self)
+        self.marks: list[Record] = []
+        self._memory = memory
+        self._stamp: object = None
+        self.complaint = ""
+        self.remembered = self._recall()
 
-    def compose(self) -> ComposeResult:
-        yield Header()
-        with Container(id="comparison"):
-            yield VariantTable(self.rows)
-            yield TradeoffPlot()
-        yield Static(id="detail")
-        yield Footer()
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return VARIABLES
 
     def on_mount(self) -> None:
-        self.query_one(VariantTable).focus()
-        self._refresh_selection()
+        for theme in THEMES:
+            self.register_theme(theme)
+        known = self.remembered.theme in self.available_themes
+        self.theme = self.remembered.theme if known else DARK.name
+        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
+        for screen in (ExploreScreen(), CompareScreen(), SensitivityScreen(), HistoryScreen()):
+            self.install_screen(screen, name=str(screen.id))
+        self.push_screen("explore")
+        self._stamp = self.source.stamp()
+        self.set_interval(_LOOK, self._look)
 
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        self._refresh_selection()
+    @property
+    def explore(self) -> ExploreScreen:
+        return self.get_screen("explore", ExploreScreen)
 
-    def on_resize(self) -> None:
-        """The ticks depend on the plot's height, which is known only after the next layout."""
-        self.call_after_refresh(self._refresh_selection)
+    @property
+    def selected(self) -> Record | None:
+        return self.explore.selected
 
-    def action_sort(self) -> None:
-        self.query_one(VariantTable).sort_by_next()
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was asked for that is not shown yet."""
+        return self.explore.is_resting or any(not worker.is_finished for worker in self.workers)
 
-    def action_turn(self) -> None:
-        self.query_one(VariantTable).turn_round()
+    @property
+    def marked_keys(self) -> list[str]:
+        return [record.key for record in self.marks]
 
-    def action_across(self) -> None:
-        self.x_axis = following(X_AXES, self.x_axis)
-        self._refresh_selection()
+    def mark(self, record: Record) -> str | None:
+        """Or no longer, if it is; a sentence where it cannot be."""
+        if record.key in self.marked_keys:
+            self.marks = [one for one in self.marks if one.key != record.key]
+        elif len(self.marks) == _MARKS:
+            return "Four are marked, and no more fit beside each other: unmark one first."
+        else:
+            self.marks.append(record)
+        return None
 
-    def action_up(self) -> None:
-        self.y_axis = following(Y_AXES, self.y_axis)
-        self._refresh_selection()
+    def compare(self, records: Sequence[Record]) -> None:
+        self.get_screen("compare", CompareScreen).show(records)
+        self.action_go("compare")
 
-    def _refresh_selection(self) -> None:
-        """The plot and the words below follow the cursor and the axes."""
-        selected = self.query_one(VariantTable).selected
-        self.query_one(TradeoffPlot).show(self.rows, selected, self.x_axis, self.y_axis)
-        words = Text("No variant has been measured yet.") if selected is None else None
-        self.query_one("#detail", Static).update(words or in_words(self.rows[selected or 0]))
+    def action_go(self, name: str) -> None:
+        """The first screen lies under whichever is shown."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if name != "explore":
+            self.push_screen(name)
 
+    def pop_screen(self) -> AwaitComplete:
+        """Two keys at once may ask twice to leave a screen: the first one stays all the same."""
+        if len(self.screen_stack) <= 2:
+            return AwaitComplete()
+        return super().pop_screen()
 
-def in_words(row: Row) -> Text:
-    """The selected variant on two lines of 80; what went wrong, if anything did, not numbers."""
-    head = Text.assemble((row.name, "bold"), f"  {row.family} {row.method}".rstrip())
-    if row.problem:
-        return Text.assemble(head, "\n", (row.problem, "red"))
-    rates = _listed(
-        ("CER ", number(row.cer, 1), " %"), ("RTF ", number(row.real_time_factor, 4), "")
-    )
-    costs = _listed(
-        ("WER ", wer_with_interval(row), " %"),
-        ("", number(row.latency_ms, 1), f" ms × {row.samples}"),
-        ("", number(row.size_mib, 2), " MiB"),
-        ("peak ", number(row.memory_mib, 0), " MiB"),
-    )
-    return Text.assemble(head, f"  {rates}\n{costs}")
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
 
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Whatever has a key, by its name; themes are chosen here, too."""
+        told = set()
+        for binding in screen.active_bindings.values():
+            words, action = binding.binding.description, binding.binding.action
+            if words and binding.node in (screen, self) and words not in told:
+                told.add(words)
+                key = self.get_key_display(binding.binding)
+                node = binding.node
+                yield SystemCommand(
+                    words, f"key {key}", lambda act=action, on=node: self._run(act, on)
+                )
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
 
-def _listed(*facts: tuple[str, str, str]) -> str:
-    """What was measured, each with the words before and after it; the rest is left out."""
-    return " · ".join(f"{before}{value}{after}" for before, value, after in facts if value)
+    async def _run(self, action: str, node: Any) -> None:
+        await self.run_action(action, node)
 
+    async def action_quit(self) -> None:
+        self._keep()
+        self.exit()
 
-def run(results_path: Path) -> None:
-    """Shows a results file until the user quits; raises BadInput before anything is drawn."""
-    rows = rows_from(read_results(results_path))
-    TradeoffApp(rows, source=results_path.name).run()
+    def _look(self) -> None:
+        stamp = self.source.stamp()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self.explore.post_message(NewsArrived())
+
+    def _recall(self) -> Remembered:
+        if self._memory is None:
+            return Remembered()
+        try:
+            return read_remembered(self._memory)
+        except BadInput as problem:
+            self.complaint = str(problem)
+            return Remembered()
+
+    def _keep_theme(self, name: str) -> None:
+        self.remembered.theme = name
+
+    def _keep(self) -> None:
+        if self._memory is None:
+            return
+        try:
+            self.remembered.write(self._memory)
+        except BadInput as problem:
+            self.complaint = str(problem)

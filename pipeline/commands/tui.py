@@ -1,16 +1,38 @@
-"""`secateur tui`: compare the variants of a run in the terminal."""
+"""`secateur tui`: find the variant to keep, in the terminal."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import click
 
+DEMO = Path("bundles/demo/results.jsonl")
+
 
 @click.command("tui", epilog="Example: secateur tui bundles/demo/results.jsonl")
-@click.argument(
-    "results", type=click.Path(path_type=Path), default=Path("bundles/demo/results.jsonl")
+@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--sensitivity",
+    "sensitivities",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What `secateur sensitivity --json` printed; sensitivity*.json beside RESULTS is found.",
 )
-def command(results: Path) -> None:
-    """Table and plot of RESULTS, a results.jsonl that `secateur run` wrote."""
-    from tui.app import run
+def command(results: Path | None, sensitivities: tuple[Path, ...]) -> None:
+    """Look around in RESULTS: a store, or a results.jsonl that `secateur run` wrote.
 
-    run(results)
+    Without RESULTS it is your own store, with all that devices have sent; as long as there is
+    none, the demo's results.
+    """
+    from tui.opening import run
+
+    run(results or _own_results(), sensitivities)
+
+
+def _own_results() -> Path:
+    """Only where nothing is stored yet is it the demo: a store that is broken is to be heard of."""
+    from bench.remote.journal_copy import data_folder
+    from pipeline.commands.chosen_results import filled_store, store_place
+
+    has_own = store_place().exists() or any((data_folder() / "jobs").glob("*/*/journal.jsonl"))
+    return filled_store() if has_own or not DEMO.exists() else DEMO

@@ -1,0 +1,84 @@
+"""What the app remembers from one time to the next: layout, axes, theme and budgets."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bench.remote.devices import config_folder
+from runtime.whole_folder import whole_file
+from speech.errors import BadInput
+from tui.tradeoffs.budgets import KIND_OF, Limits
+
+
+def remembered_file() -> Path:
+    return config_folder() / "tui.json"
+
+
+@dataclass
+class Remembered:
+    """Written whenever the app ends."""
+
+    theme: str = "secateur"
+    x_axis: str = "sparsity"
+    y_axis: str = "wer"
+    sort: str | None = None
+    descending: bool = False
+    place: str | None = None
+    sidebar: bool = True
+    #: By place, then by kind; only places whose budgets were edited.
+    budgets: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def limits(self, place: str, otherwise: Limits) -> Limits:
+        kept = self.budgets.get(place)
+        return otherwise if kept is None else Limits(dict(kept))
+
+    def keep_limits(self, place: str, limits: Limits) -> None:
+        self.budgets[place] = dict(limits.at_most)
+
+    def write(self, file: Path) -> None:
+        with whole_file(file, replace=True) as out:
+            out.write(json.dumps(asdict(self), indent=1).encode())
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("theme", "x_axis", "y_axis"), str),
+    **dict.fromkeys(("sort", "place"), str | None),
+    **dict.fromkeys(("descending", "sidebar"), bool),
+}
+
+
+def read_remembered(file: Path) -> Remembered:
+    """New ones where there are none yet; BadInput for a file that somebody has damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return _settings(found)
+    except FileNotFoundError:
+        return Remembered()
+    except OSError as problem:
+        raise BadInput(f"{file} cannot be read ({problem.strerror}): beginning anew.") from problem
+    except (ValueError, TypeError, AttributeError) as problem:
+        raise BadInput(f"{file} holds no settings ({problem}): beginning anew.") from problem
+
+
+def _settings(table: Mapping[str, Any]) -> Remembered:
+    known = {one.name for one in fields(Remembered)}
+    settings = Remembered(**{key: value for key, value in table.items() if key in known})
+    for name, kinds in _KINDS.items():
+        if not isinstance(getattr(settings, name), kinds):
+            raise ValueError(f"{name} is {getattr(settings, name)!r}")
+    settings.budgets = {
+        str(place): {key: _limit(value) for key, value in kinds.items() if key in KIND_OF}
+        for place, kinds in settings.budgets.items()
+    }
+    return settings
+
+
+def _limit(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"a budget is {value!r}")
+    return float(value)

@@ -1,0 +1,399 @@
+"""The first screen: places, variants as a table and as points, and the selected one below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from tui.columns import COLUMN_OF, COLUMNS
+from tui.exporting import Outgoing
+from tui.screens.explore_keys import EMPTY, HELP, KEYS
+from tui.screens.outgoing import OutgoingScreen
+from tui.screens.result import ResultScreen
+from tui.source.messages import (
+    ComputedRead,
+    DetailRead,
+    NewsArrived,
+    PlacesRead,
+    ReadFailed,
+    RecordsRead,
+)
+from tui.source.records import Detail as Read
+from tui.source.records import Place, Record
+from tui.tradeoffs.axes import X_AXES, Y_AXES, Axis, following
+from tui.view import View
+from tui.widgets.budgets import BudgetPanel
+from tui.widgets.detail import Detail
+from tui.widgets.head import Head
+from tui.widgets.key_line import KeyLine
+from tui.widgets.places import Places
+from tui.widgets.scatter import Scatter
+from tui.widgets.table import VariantTable
+from tui.words import Told
+
+if TYPE_CHECKING:
+    from tui.app import SecateurApp
+
+#: Seconds of rest after which the selected result's samples are asked for.
+REST = 0.15
+#: Columns from which on there is room for the sidebar beside the rest.
+ROOMY = 100
+#: Variants of a place whose operations are counted for the table; of more only the selected one's.
+_COUNTED = 64
+
+
+class ExploreScreen(OutgoingScreen):
+    """Which variant to keep."""
+
+    CSS_PATH = "explore.tcss"
+    TITLE = "Explore"
+    HELP = HELP
+    BINDINGS = KEYS
+
+    def __init__(self) -> None:
+        super().__init__(id="explore")
+        self.view = View()
+        self.place: Place | None = None
+        self.places: list[Place] = []
+        self._read: Read | None = None
+        self._is_last = True
+        self._rest: Timer | None = None
+        self._wanted: str | None = None  # the record to stand on once it is there
+
+    @property
+    def secateur(self) -> SecateurApp:
+        return cast("SecateurApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield Head("Explore")
+        with Horizontal(id="body"):
+            with Vertical(id="sidebar"):
+                yield Places()
+                yield BudgetPanel()
+            with Vertical(id="main"):
+                with Container(id="comparison"):
+                    yield VariantTable(self.view)
+                    yield Scatter(self.view)
+                yield Static(id="banner")
+                yield Detail()
+                yield Input(id="search", placeholder="words, or wer<5 ms<20 …", compact=True)
+        yield Static("The terminal is too small: 60 columns and 16 lines are needed.", id="tiny")
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        kept = self.secateur.remembered
+        self.view.show_axes(
+            next((axis for axis in X_AXES if axis.key == kept.x_axis), X_AXES[0]),
+            next((axis for axis in Y_AXES if axis.key == kept.y_axis), Y_AXES[0]),
+        )
+        if kept.sort in COLUMN_OF:
+            self.view.sort_by(kept.sort, descending=kept.descending)
+        self.query_one(VariantTable).focus()
+        self.query_one(Detail).say("Reading …")
+        self.secateur.feed.ask_places(self)
+        self._tell_head()
+        if self.secateur.complaint:
+            self.say(self.secateur.complaint, is_bad=True)
+
+    # What the feed says.
+
+    def on_places_read(self, message: PlacesRead) -> None:
+        self.places = list(message.places)
+        wanted = self.place.id if self.place else self.secateur.remembered.place
+        chosen = next((place for place in self.places if place.id == wanted), None)
+        chosen = chosen or next(iter(self.places), None)
+        self.query_one(Places).show(self.places, chosen)
+        if chosen is None:
+            self.query_one(Detail).say(EMPTY)
+        else:
+            self._show_place(chosen)
+
+    def on_records_read(self, message: RecordsRead) -> None:
+        if self.place is None or message.place.id != self.place.id:
+            return
+        table = self.query_one(VariantTable)
+        keep = self._wanted or self._key
+        if message.is_first:
+            self.view.clear()
+            self._read = None
+        self._is_last = message.is_last
+        self.view.add(message.records)
+        if message.is_last:
+            self._wanted = None
+            self._ask_computed()
+        table.show(keep=keep)
+        self._tell_head()
+
+    def on_detail_read(self, message: DetailRead) -> None:
+        if message.detail.key == self._key:
+            self._read = message.detail
+            self._tell_detail()
+
+    def on_computed_read(self, message: ComputedRead) -> None:
+        self.view.computed[message.computed.key] = message.computed
+        self.query_one(VariantTable).refresh()
+        self._tell_detail()
+
+    def on_news_arrived(self, message: NewsArrived) -> None:
+        self._wanted = self._key
+        self.secateur.feed.ask_places(self)
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        self.say(message.sentence, is_bad=True)
+        if not self.view.records:
+            self.query_one(Detail).say("Nothing could be read.")
+
+    # What the user does.
+
+    def on_places_chosen(self, message: Places.Chosen) -> None:
+        self.view.clear()
+        self._show_place(message.place)
+        self.action_table()
+
+    def on_budget_panel_changed(self, message: BudgetPanel.Changed) -> None:
+        if self.place is None:
+            return
+        self.secateur.remembered.keep_limits(self.place.id, message.limits)
+        self._change(lambda: self.view.limit(message.limits))
+
+    def on_budget_panel_refused(self, message: BudgetPanel.Refused) -> None:
+        self.say(message.sentence, is_bad=True)
+
+    def on_variant_table_moved(self) -> None:
+        self._draw()
+        if self._read and self._read.key == self._key:
+            self._tell_detail()
+            return
+        self._read = None
+        self._tell_detail()
+        if self._rest:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._ask_detail)
+
+    def on_variant_table_head_clicked(self, message: VariantTable.HeadClicked) -> None:
+        key = message.column.key
+        turn = key == self.view.sort and not self.view.descending
+        self._sort(key, descending=turn)
+
+    def on_scatter_picked(self, message: Scatter.Picked) -> None:
+        self.query_one(VariantTable).select(message.position)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "search":
+            self._change(lambda: self.view.look_for(event.value))
+            self._tell_head()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "search":
+            self.action_table()
+
+    def action_search(self) -> None:
+        self.set_focus(self.query_one("#search", Input).add_class("-open"))
+
+    def action_table(self) -> None:
+        self._show_sidebar(in_use=False)
+        self.set_focus(self.query_one(VariantTable))
+
+    def action_back(self) -> None:
+        """Out of the search, the banner, the sidebar: the last that was opened goes first."""
+        search = self.query_one("#search", Input)
+        if self.focused is search or (
+            search.value and self.focused is self.query_one(VariantTable)
+        ):
+            search.value = ""
+            search.remove_class("-open")
+        elif self.query_one("#banner").has_class("-open"):
+            self.query_one("#banner").remove_class("-open")
+        self.action_table()
+
+    def action_sort(self) -> None:
+        keys = [None, *(column.key for column in COLUMNS)]
+        self._sort(following(keys, self.view.sort), descending=False)
+
+    def action_turn(self) -> None:
+        self._sort(self.view.sort or COLUMNS[0].key, descending=not self.view.descending)
+
+    def action_across(self) -> None:
+        self._turn_axes(following(X_AXES, self.view.x_axis), self.view.y_axis)
+
+    def action_up(self) -> None:
+        self._turn_axes(self.view.x_axis, following(Y_AXES, self.view.y_axis))
+
+    def action_mark(self) -> None:
+        if record := self.selected:
+            if refusal := self.secateur.mark(record):
+                self.say(refusal, is_bad=True)
+            self._tell_head()
+            self.query_one(VariantTable).marked = self.secateur.marked_keys
+            self._draw()
+            self.query_one(VariantTable).refresh()
+
+    def action_compare(self) -> None:
+        """The marked ones; without marks the selected one beside its dense model."""
+        chosen = list(self.secateur.marks)
+        at = self.query_one(VariantTable).selected
+        if len(chosen) < 2 and at is not None:
+            others = [self.view.dense_of(at), *chosen, self.view.records[at]]
+            chosen = list({one.key: one for one in others if one}.values())
+        if len(chosen) < 2:
+            self.say("Mark two to four variants with the space bar, then compare.", is_bad=True)
+        else:
+            self.secateur.compare(chosen[:4])
+
+    def action_recommend(self) -> None:
+        if not self.view.records:
+            self.say(EMPTY)
+            return
+        found, at = self.view.recommended()
+        if at is not None:
+            if at not in self.view.order:
+                self.query_one("#search", Input).value = ""
+                self._change(lambda: self.view.look_for(""))
+            self.query_one(VariantTable).select(at)
+        self.say(f"{found.why} {found.price}".strip())
+
+    def action_budgets(self) -> None:
+        self._show_sidebar(in_use=True)
+        self.set_focus(self.query_one(BudgetPanel).first)
+
+    def action_places(self) -> None:
+        self._show_sidebar(in_use=True)
+        self.set_focus(self.query_one(Places))
+
+    def action_sidebar(self) -> None:
+        self.secateur.remembered.sidebar = not self.query_one("#sidebar").display
+        self.action_table()
+
+    def action_result(self) -> None:
+        if told := self._told():
+            self.app.push_screen(ResultScreen(told))
+
+    def outgoing(self, svg: str = "") -> Outgoing:
+        record, read = self.selected, self._read
+        return Outgoing(
+            svg,
+            [record.row for record in self.secateur.marks],
+            [self.view.records[at].row for at in self.view.order],
+            read.bundle if read else None,
+            record.row.name if record else None,
+        )
+
+    def action_zoom(self, nearer: int) -> None:
+        scatter = self.query_one(Scatter)
+        scatter.zoom_in() if nearer > 0 else scatter.zoom_out()
+
+    def action_whole(self) -> None:
+        self.query_one(Scatter).show_all()
+
+    def action_pan(self, right: int, up: int) -> None:
+        self.query_one(Scatter).step(right, up)
+
+    def say(self, sentence: str, *, is_bad: bool = False) -> None:
+        """Above the detail, until `escape`."""
+        banner = self.query_one("#banner", Static)
+        banner.update(Text(("✗ " if is_bad else "→ ") + sentence))
+        banner.set_class(is_bad, "-bad").add_class("-open")
+
+    # What is shown.
+
+    @property
+    def selected(self) -> Record | None:
+        at = self.query_one(VariantTable).selected
+        return None if at is None else self.view.records[at]
+
+    @property
+    def _key(self) -> str | None:
+        record = self.selected
+        return record.key if record else None
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_sidebar, in_use=False)
+
+    def _show_sidebar(self, *, in_use: bool) -> None:
+        """In a narrow terminal it is there only while it is used, and lies over the rest."""
+        is_narrow = self.app.size.width < ROOMY
+        shown = in_use or (self.secateur.remembered.sidebar and not is_narrow)
+        self.query_one("#sidebar").display = shown
+        self.query_one("#banner").set_class(shown and is_narrow, "-aside")
+
+    def _show_place(self, place: Place) -> None:
+        self.place = place
+        remembered = self.secateur.remembered
+        remembered.place = place.id
+        limits = remembered.limits(place.id, place.limits)
+        self.view.limit(limits)
+        self.query_one(BudgetPanel).show(limits)
+        self.secateur.feed.ask_records(self, place)
+        self._tell_head()
+
+    def _change(self, work: Callable[[], None]) -> None:
+        """The cursor stays on its record, if that is still shown."""
+        key = self._key
+        work()
+        self.query_one(VariantTable).show(keep=key)
+
+    def _sort(self, key: str | None, *, descending: bool) -> None:
+        self._change(lambda: self.view.sort_by(key, descending=descending))
+        kept = self.secateur.remembered
+        kept.sort, kept.descending = key, descending
+        self._tell_head()
+
+    def _turn_axes(self, x: Axis, y: Axis) -> None:
+        self._change(lambda: self.view.show_axes(x, y))
+        kept = self.secateur.remembered
+        kept.x_axis, kept.y_axis = self.view.x_axis.key, self.view.y_axis.key
+        self.query_one(Scatter).show_all()
+
+    def _draw(self) -> None:
+        marked = [self.view.position_of(key) for key in self.secateur.marked_keys]
+        selected = self.query_one(VariantTable).selected
+        self.query_one(Scatter).show(selected, [at for at in marked if at is not None])
+
+    @property
+    def is_resting(self) -> bool:
+        """Between a move of the cursor and the question that follows."""
+        return self._rest is not None
+
+    def _ask_detail(self) -> None:
+        self._rest = None
+        at = self.query_one(VariantTable).selected
+        if at is not None and self.view.records[at].key.isdigit():
+            dense = self.view.dense_of(at)
+            self.secateur.feed.ask_detail(self, self.view.records[at], dense)
+
+    def _ask_computed(self) -> None:
+        """Only of few: each opens a bundle and its graphs."""
+        pairs = self.view.with_dense()
+        if len(pairs) <= _COUNTED:
+            self.secateur.feed.ask_computed(self, pairs)
+
+    def _told(self) -> Told | None:
+        at = self.query_one(VariantTable).selected
+        return None if at is None else self.view.told(at, self._read)
+
+    def _tell_detail(self) -> None:
+        told = self._told()
+        if told:
+            self.query_one(Detail).tell(told)
+        elif self.view.records:
+            self.query_one(Detail).say("Nothing is found by this search: escape clears it.")
+
+    def _tell_head(self) -> None:
+        view, place = self.view, self.place
+        shown, there = len(view.order), len(view.records)
+        count = f"{shown:,} of {there:,}" if shown != there else f"{there:,}"
+        kind = "ESTIMATED for" if place and place.kind == "estimated" else "measured on"
+        parts = [
+            self.secateur.source.title,
+            f"{count} variants {kind} {place.name}" if place else "",
+            "" if self._is_last else "reading …",
+            f"/{view.search.query}" if view.search else "",
+            f"{len(self.secateur.marks)} marked" if self.secateur.marks else "",
+        ]
+        self.query_one(Head).show(" · ".join(part for part in parts if part))

@@ -1,0 +1,1 @@
+"""Where the app's data comes from: plain records, asked for by name and sent as messages."""

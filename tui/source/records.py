@@ -1,0 +1,82 @@
+"""The plain records that the app is handed; nothing in them can be asked for more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from bench.agent.measurement import Measurement
+from bench.rows import Row
+from prune.damage import Sensitivity
+from runtime.bundle import Manifest
+from tui.tradeoffs.budgets import Limits
+
+Kind = Literal["measured", "estimated"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device that was measured on, or a profile that there are only guesses for."""
+
+    id: str
+    name: str
+    kind: Kind
+    about: str = ""
+    count: int | None = None  # of results; None where nobody has counted them
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A result. A later one of the same identity takes its place."""
+
+    key: str
+    row: Row
+    identity: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What only the selected result is asked for."""
+
+    key: str
+    measurement: Measurement
+    manifest: Manifest | None = None
+    bundle: Path | None = None  # where it lies on this machine, as it was measured
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Billions of operations for one clip, of a variant and of the dense model."""
+
+    key: str
+    giga: float
+    dense_giga: float | None = None
+
+
+class Source(Protocol):
+    """What the app asks of its data; every method may take its time and raise BadInput."""
+
+    title: str
+
+    def places(self) -> Sequence[Place]: ...
+
+    def records(self, place: Place) -> Iterator[Sequence[Record]]:
+        """In batches, the first of them soon."""
+        ...
+
+    def detail(self, record: Record) -> Detail: ...
+
+    def past(self, record: Record) -> Sequence[Record]:
+        """Every result of bundles of that name, oldest first."""
+        ...
+
+    def computed(self, detail: Detail, dense: Detail | None) -> Computed | None: ...
+
+    def sensitivities(self) -> Sequence[Sensitivity]: ...
+
+    def stamp(self) -> object:
+        """Another one as soon as there is something new to read."""
+        ...

@@ -1,0 +1,1 @@
+"""The parts of screens, one class a file, each with its style sheet beside it."""

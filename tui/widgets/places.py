@@ -1,0 +1,53 @@
+"""The devices that were measured on, and below them those that there are only guesses for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tui.source.records import Place
+
+
+class Places(OptionList):
+    @dataclass
+    class Chosen(Message):
+        place: Place
+
+    def __init__(self) -> None:
+        super().__init__(id="places", compact=True)
+        self.border_title = "devices"
+        self._places: dict[str, Place] = {}
+
+    def show(self, places: Sequence[Place], chosen: Place | None) -> None:
+        self._places = {place.id: place for place in places}
+        self.clear_options()
+        measured = [place for place in places if place.kind == "measured"]
+        guessed = [place for place in places if place.kind == "estimated"]
+        if measured:
+            self.add_options([_heading("● measured"), *map(_option, measured)])
+        if guessed:
+            self.add_options([_heading("○ ESTIMATED"), *map(_option, guessed)])
+        if chosen and chosen.id in self._places:
+            self.highlighted = self.get_option_index(chosen.id)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if event.option.id in self._places:
+            self.post_message(self.Chosen(self._places[event.option.id]))
+
+
+def _heading(words: str) -> Option:
+    return Option(Text(words, "bold"), disabled=True)
+
+
+def _option(place: Place) -> Option:
+    count = "" if place.count is None else f" {place.count:,}"
+    about = f"  {place.about}" if place.about else ""
+    text = Text.assemble(f" {place.name}", (count, "dim"), (about, "dim"))
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return Option(text, id=place.id)
