@@ -57,11 +57,11 @@ class Point:
 class Curves:
     """One model's cells, done and to do."""
 
-    def __init__(self, model: str, path: Path, steps: int):
+    def __init__(self, model: str, path: Path, steps: int, corpus: str = "demo:test"):
         self.model, self.path = model, path
         # early stopping is left out: lessons of one length are what is compared
         self._lesson = replace(LESSON, steps=steps, patience=1 + steps // LESSON.check_every)
-        self.corpus: Corpus = open_corpus("demo:test")
+        self.corpus: Corpus = open_corpus(corpus)
         lines = path.read_text().splitlines() if path.exists() else []
         self.points = [Point(**json.loads(line)) for line in lines]
 
@@ -190,12 +190,18 @@ def main() -> None:
         "--sparsities", type=lambda t: [float(s) for s in t.split(",")], default=SPARSITIES
     )
     parser.add_argument("--steps", type=int, default=LESSON.steps, help="Of fine-tuning, in all.")
+    parser.add_argument("--corpus", default="demo:test", help="Another one to score on.")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="Where else than in docs, without suffix."
+    )
     args = parser.parse_args()
     if unknown := set(args.methods) - set(every):
         parser.error(f"no curve is drawn of {', '.join(sorted(unknown))}: take {', '.join(every)}")
     length = "" if args.steps == LESSON.steps else f"-{args.steps}"
-    place = Path("docs") / f"curves-{args.model}{length}"
-    curves = Curves(args.model, place.with_suffix(".jsonl"), args.steps)
+    place = args.output or Path("docs") / f"curves-{args.model}{length}"
+    if args.corpus != "demo:test" and not args.output:
+        parser.error("scores of another corpus belong into another file: give --output")
+    curves = Curves(args.model, place.with_suffix(".jsonl"), args.steps, args.corpus)
     curves.dense()
     curves.run(args.methods, list(args.seeds), list(args.sparsities))
     curves.draw(place.with_suffix(".png"))

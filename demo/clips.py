@@ -1,5 +1,6 @@
 """The spoken material: a pool of dry utterances to train on, and finished clips for `assets/`."""
 
+import argparse
 import json
 import random
 from collections.abc import Callable
@@ -98,3 +99,19 @@ def write_clips(folder: Path, count: int, seed: int, *, unheard: bool) -> None:
         soundfile.write(folder / name, clip, RATE, subtype="PCM_16", compression_level=1.0)
         lines.append(json.dumps({"file_name": name, "text": text, "voice": voice}))
     (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """`python -m demo.clips FOLDER`: as many more test clips as a fine difference asks for."""
+    parser = argparse.ArgumentParser(description=str(main.__doc__))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument(
+        "--seed", type=int, default=21, help="That of the bundled test clips is 11."
+    )
+    args = parser.parse_args()
+    write_clips(args.folder, args.count, args.seed, unheard=True)
+
+
+if __name__ == "__main__":
+    main()
