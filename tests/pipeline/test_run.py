@@ -20,13 +20,6 @@ from speech.corpora import open_corpus
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, killed_once, secateur
 
-LEARN = """
-        corpus.calibrate = "{}"
-        corpus.calibration_clips = 3
-        prune.fine_tuning.steps = 2
-        prune.fine_tuning.batch = 2
-"""
-
 RATE = 16_000
 
 VARIANTS = {"sew-dense", "sew-mp_global-50"}
@@ -185,29 +178,6 @@ def test_without_a_place_for_what_is_measured_nothing_is_begun(sew_recipe: Path)
     done = secateur("run", str(sew_recipe), SECATEUR_DATA=str(sew_recipe))
     assert_one_sentence(done, "recipe.toml/jobs/this cannot be written")
     assert not (sew_recipe.parent / "out").exists()
-
-
-def test_one_recipe_of_calibrated_sliced_and_fine_tuned_models(sew_recipe: Path) -> None:
-    output = sew_recipe.parent / "out"
-    text = sew_recipe.read_text()
-    text = text.replace('["mp_global"]', '["obs_structured", "mp_finetune_local"]')
-    text = text.replace("[0.0, 0.5]", "[0.5]").replace("measure.clips = 2", "measure.clips = 1")
-    sew_recipe.write_text(text + LEARN.format(sew_recipe.parent / "clips"))
-    names = ("sew-obs_structured-50", "sew-mp_finetune_local-50", "sew-dense_finetune")
-    rows = json.loads(finished(sew_recipe, "--json"))
-    assert {row["name"] for row in rows} == set(names)
-    for name in names:
-        bundle = Bundle.open(output / name, check_hashes=True)
-        wanted = 0.5 if name.endswith("50") else 0.0
-        assert bundle.manifest.sparsity.achieved == pytest.approx(wanted, abs=0.02), name
-        lessons = bundle.manifest.provenance["lessons"]
-        assert [lesson["steps"] for lesson in lessons] == [2] * ("finetune" in name), name
-    sliced, cut, dense = (
-        sum(file.size for file in Bundle.open(output / name).manifest.files) for name in names
-    )
-    assert sliced < 0.95 * dense
-    assert cut == pytest.approx(dense, rel=0.05)
-    assert not list(output.glob(".*"))
 
 
 def test_cells_share_statistics_but_no_weights(

@@ -104,6 +104,8 @@ def test_a_shipped_recipe_runs_to_its_end(
     assert all(row.latency_ms and row.wer is not None for row in outcome.rows)
     [cell] = [c for c in cells(recipe) if (c.method, c.precision) == (method, "fp32")]
     sparsity = Bundle.open(tmp_path / "out" / cell.name).manifest.sparsity
+    lessons = Bundle.open(tmp_path / "out" / cell.name).manifest.provenance["lessons"]
+    assert bool(lessons) == METHODS[method].fine_tunes
     if zeros is None:
         assert 0.3 < sparsity.achieved < 0.6
     else:

@@ -1,6 +1,7 @@
 """What an Apple GPU lacks is never asked of it: no float64, no factorisations but on the CPU."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from prune import augment, linear_algebra
-from prune.checkpoint import Checkpoint
+from prune.checkpoint import open_checkpoint
 from prune.methods import METHODS
 from prune.options import Options
 from prune.schedule import prune
@@ -55,8 +56,27 @@ def test_the_guard_refuses() -> None:
         torch.linalg.cholesky(torch.eye(2))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_could_run_on_a_mac(tiny_checkpoint: Checkpoint, method: str) -> None:
+def with_every_part() -> Iterator[str]:
+    """Methods that together have each score, allocation, structure and schedule at least once."""
+    seen: set[str] = set()
+    for name, method in METHODS.items():
+        parts = {method.score, method.allocation, method.structure, method.schedule}
+        if parts - seen:
+            seen |= parts
+            yield name
+
+
+CASES = [
+    *(("whisper", method) for method in METHODS),
+    *((family, method) for family in ("sew", "wav2vec2") for method in with_every_part()),
+]
+
+
+@pytest.mark.parametrize(("family", "method"), CASES)
+def test_every_method_could_run_on_a_mac(
+    tiny_folders: dict[str, Path], family: str, method: str
+) -> None:
+    tiny_checkpoint = open_checkpoint(str(tiny_folders[family]))
     spoken = noise(1.25, 2, 3)
     chosen = METHODS[method]
     sparsity = 0.0 if chosen.schedule == "learn" else 0.25

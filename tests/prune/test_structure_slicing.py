@@ -280,16 +280,14 @@ def test_missing_and_foreign_weights_of_a_cut_model_are_named(
         open_checkpoint(str(tmp_path))
 
 
-@pytest.mark.parametrize("drop", [True, False])
 def test_a_cut_model_exports_and_its_bundle_opens(
-    tiny_checkpoint: Checkpoint, tmp_path: Path, drop: bool
+    tiny_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     model = tiny_checkpoint.model
     kept = some_of(model, 2)
     kept[heads_of(model)[-1].name] = [3]  # one head alone
     cut_all(model, kept)
-    if drop:
-        drop_layers(model, [blocks(model, stacks(model)[-1])[0]])
+    drop_layers(model, [blocks(model, stacks(model)[-1])[0]])
     bundle = bundle_of(tiny_checkpoint, tmp_path / "bundle")  # checks parity
     opened = open_checkpoint(str(bundle.folder / "pytorch"))
     assert torch.equal(answer(opened.model), answer(model))
