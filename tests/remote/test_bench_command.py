@@ -85,13 +85,18 @@ def test_a_job_is_left_alone_and_looked_at_later(
     assert_one_sentence(secateur("bench", "attach", "pi", "0123"), "no job 0123")
 
 
-def test_the_best_settings_are_told_and_kept(
+@pytest.fixture
+def once_here(
     bundle: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> list[str]:
+    """Words that measure one clip once on this machine, with a cache and a store of its own."""
     monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
-    words = ["bench", str(bundle), "--clips", str(corpus), "--count", "1", "--samples", "1"]
-    done = secateur(*words, "--tune", "--json")
+    return ["bench", str(bundle), "--clips", str(corpus), "--count", "1", "--samples", "1"]
+
+
+def test_the_best_settings_are_told_and_kept(once_here: list[str]) -> None:
+    done = secateur(*once_here, "--tune", "--json")
     assert done.returncode == 0, done.stderr
     assert "this: best of 5 is tiny-magnitude-70 with threads " in done.stderr
     [best] = [m for m in json.loads(done.stdout) if m["environment"].get("best_of")]
@@ -104,13 +109,8 @@ def test_the_best_settings_are_told_and_kept(
     assert "best of" in secateur("results").stdout
 
 
-def test_every_combination_of_settings_is_a_case(
-    bundle: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
-    words = ["bench", str(bundle), "--clips", str(corpus), "--count", "1", "--samples", "1"]
-    done = secateur(*words, "--window", "2,trained", "--arena", "on,off", "--json")
+def test_every_combination_of_settings_is_a_case(once_here: list[str]) -> None:
+    done = secateur(*once_here, "--window", "2,trained", "--arena", "on,off", "--json")
     assert done.returncode == 0, done.stderr
     settings = [found["settings"] for found in json.loads(done.stdout)]
     assert sorted((one["window"] or 0, one["arena"]) for one in settings) == [
