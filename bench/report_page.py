@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from typing import TypeAlias
 @dataclass(frozen=True)
 class Heading:
     text: str
+    level: int = 2
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Grid:
     heads: Sequence[str]
     lines: Sequence[Sequence[str]]
     numbers: Sequence[bool]  # by column: numbers stand on the right
+    groups: Mapping[int, str] = field(default_factory=dict)  # what is said above which line
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,15 @@ Block: TypeAlias = Heading | Text | Points | Grid | Picture | Code
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 75em; margin: 2em auto;
   padding: 0 1em; }
-h1 { font-size: 1.7em; } h2 { font-size: 1.25em; margin-top: 2em; }
+h1 { font-size: 1.7em; } h2 { font-size: 1.35em; margin-top: 2.2em; }
+h3 { font-size: 1.1em; margin-top: 1.6em; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left;
   white-space: nowrap; }
 th.number, td.number { text-align: right; }
+th { vertical-align: bottom; } th.group { padding-top: 1em; font-weight: normal; color: #555; }
+td.wrap { white-space: normal; min-width: 28em; }
 img { max-width: 100%; height: auto; }
 pre { background: #f5f5f5; padding: .8em; overflow-x: auto; font-size: 13px; }
 """
@@ -94,8 +99,8 @@ def pictures(blocks: Sequence[Block]) -> dict[str, bytes]:
 
 def _html(block: Block) -> str:
     match block:
-        case Heading(text):
-            return f"<h2>{escape(text)}</h2>"
+        case Heading(text, level):
+            return f"<h{level}>{escape(text)}</h{level}>"
         case Text(text):
             return f"<p>{escape(text)}</p>"
         case Points(texts):
@@ -109,25 +114,48 @@ def _html(block: Block) -> str:
             return _html_table(block)
 
 
+#: Cells with more characters than this are broken into lines.
+_SENTENCE = 60
+
+
 def _html_table(grid: Grid) -> str:
     def line(tag: str, cells: Sequence[str]) -> str:
-        marks = (' class="number"' if number else "" for number in grid.numbers)
         row = (
-            f"<{tag}{mark}>{escape(cell)}</{tag}>" for mark, cell in zip(marks, cells, strict=True)
+            f"<{tag}{_kind(cell, number)}>{escape(cell)}</{tag}>"
+            for cell, number in zip(cells, grid.numbers, strict=True)
         )
         return f"<tr>{''.join(row)}</tr>\n"
 
-    lines = "".join(line("td", cells) for cells in grid.lines)
+    def across(text: str) -> str:
+        return f'<tr><th class="group" colspan="{len(grid.heads)}">{escape(text)}</th></tr>\n'
+
+    lines = "".join(
+        across(cells) if isinstance(cells, str) else line("td", cells) for cells in _grouped(grid)
+    )
     return (
         f'<div class="wide"><table>\n<thead>{line("th", grid.heads)}</thead>\n'
         f"<tbody>{lines}</tbody>\n</table></div>"
     )
 
 
+def _kind(cell: str, number: bool) -> str:
+    if number:
+        return ' class="number"'
+    return ' class="wrap"' if len(cell) > _SENTENCE else ""
+
+
+def _grouped(grid: Grid) -> Iterator[str | Sequence[str]]:
+    """The lines, and before the first of each group what is said above it."""
+    for place, cells in enumerate(grid.lines):
+        if place in grid.groups:
+            yield grid.groups[place]
+        yield cells
+
+
 def _markdown(block: Block, folder: str) -> str:
     match block:
-        case Heading(text):
-            return f"## {_plain(text)}"
+        case Heading(text, level):
+            return f"{'#' * level} {_plain(text)}"
         case Text(text):
             return _plain(text)
         case Points(texts):
@@ -139,9 +167,19 @@ def _markdown(block: Block, folder: str) -> str:
         case Picture(name, _, words):
             return f"![{_plain(words)}](<{folder}/{name}.png>)"
         case Grid():
-            rules = ["---:" if number else "---" for number in block.numbers]
-            cells = [[_plain(cell) for cell in line] for line in (block.heads, *block.lines)]
-            return "\n".join(f"| {' | '.join(line)} |" for line in [cells[0], rules, *cells[1:]])
+            return _markdown_table(block)
+
+
+def _markdown_table(grid: Grid) -> str:
+    """A table there has no headings within it: they are lines of their own, in italics."""
+    rules = ["---:" if number else "---" for number in grid.numbers]
+    blank = [""] * (len(grid.heads) - 1)
+    cells = [
+        [f"*{_plain(line)}*", *blank] if isinstance(line, str) else [*map(_plain, line)]
+        for line in _grouped(grid)
+    ]
+    heads = [_plain(head) for head in grid.heads]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rules, *cells])
 
 
 def _plain(text: str) -> str:

@@ -8,10 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.agent.measurement import Fact, Measurement
-from bench.report import columns_for
 from bench.report_page import Block, Code, Grid, Points, Text
 from bench.rows import ESTIMATED, Row, machine_of
-from runtime.bundle import Manifest
 
 VERDICTS = {
     "VALID": "nothing speaks against it.",
@@ -40,16 +38,6 @@ _FACTS = {
     "numpy": "numpy",
     "emulation": "emulation",
 }
-
-
-def table(rows: Sequence[Row]) -> Grid:
-    """The same cells as in the terminal."""
-    columns = columns_for(rows)
-    return Grid(
-        [column.title.replace("\n", " ") for column in columns],
-        [[column.cell(row) for column in columns] for row in rows],
-        [column.is_number for column in columns],
-    )
 
 
 def verdicts(rows: Sequence[Row]) -> list[Block]:
@@ -118,24 +106,13 @@ def _span(dates: Sequence[str]) -> str:
     return min(dates) if min(dates) == max(dates) else f"{min(dates)} to {max(dates)}"
 
 
-def again(measurements: Sequence[Measurement], manifests: Sequence[Manifest]) -> list[Block]:
-    """The commands, and the recipes that made the bundles."""
-    blocks: list[Block] = []
-    recipes: dict[str, str] = {}
-    for manifest in manifests:
-        recipe = manifest.provenance.get("recipe")
-        if isinstance(recipe, dict) and isinstance(recipe.get("name"), str):
-            recipes[json.dumps(recipe, indent=1, ensure_ascii=False)] = recipe["name"]
-    for text, name in recipes.items():
-        blocks += [Text(f"The recipe {name}, as its bundles have it (as JSON):"), Code(text)]
+def again(measurements: Sequence[Measurement]) -> list[Block]:
+    """How they were measured, and the commands."""
     devices: dict[str, list[Measurement]] = {}
     for found in measurements:
         devices.setdefault(str(found.environment.get("device") or "this"), []).append(found)
     commands = [_command(device, group) for device, group in devices.items()]
-    if commands:
-        blocks.append(Text(_how(measurements)))
-        blocks.append(Code("\n\n".join(commands)))
-    return blocks
+    return [Text(_how(measurements)), Code("\n\n".join(commands))] if commands else []
 
 
 def _command(device: str, group: Sequence[Measurement]) -> str:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.plots.curves import Curve, draw_curves
 from prune.methods import METHODS, Method
@@ -21,7 +21,12 @@ from prune.options import Options
 from prune.training_plan import FineTuning
 from speech.assets import BUNDLED_MODELS
 from speech.corpora import Corpus, open_corpus
-from speech.scoring import Score, score
+from speech.errors import BadInput
+from speech.scoring import Score
+
+if TYPE_CHECKING:
+    from pipeline.sweep import Workbench
+    from prune.checkpoint import Checkpoint
 
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SEEDS = (0, 1, 2)
@@ -67,6 +72,7 @@ class Curves:
 
     def run(self, methods: list[str], seeds: list[int], sparsities: list[float]) -> None:
         for seed in seeds:
+            bench = None
             for name in methods:
                 if seed and not METHODS[name].listens:
                     continue  # nothing in it is drawn by chance
@@ -74,46 +80,44 @@ class Curves:
                     s for s in _asked(METHODS[name], sparsities) if not self._has(name, seed, s)
                 ]
                 if missing:
-                    self._cells(name, seed, missing)
+                    bench = bench or self._workbench(seed)
+                    self._cells(bench, name, seed, missing)
 
     def _has(self, method: str, seed: int, sparsity: float) -> bool:
         return any((p.method, p.seed, p.sparsity) == (method, seed, sparsity) for p in self.points)
 
-    def _cells(self, name: str, seed: int, sparsities: list[float]) -> None:
-        """A gradual schedule passes through all sparsities on its way to the last."""
-        import copy
-
+    def _workbench(self, seed: int) -> "Workbench":
+        from pipeline.sweep import Workbench
         from prune.checkpoint import open_checkpoint
-        from prune.oneshot import Statistics
-        from prune.schedule import prune
-        from speech.errors import BadInput
 
-        dense = open_checkpoint(self.model)
-        speech = open_corpus("demo:calibration", limit=CALIBRATION_CLIPS, seed=seed)
-        lessons = open_corpus("demo:calibration")
-        options = Options(seed=seed, fine_tuning=replace(self._lesson, seed=seed))
-        statistics = Statistics(dense, speech, options)
+        return Workbench(
+            open_checkpoint(self.model),
+            self.corpus,
+            Options(seed=seed, fine_tuning=replace(self._lesson, seed=seed)),
+            speech=open_corpus("demo:calibration", limit=CALIBRATION_CLIPS, seed=seed),
+            lessons=open_corpus("demo:calibration"),
+            batch=100,
+        )
+
+    def _cells(self, bench: "Workbench", name: str, seed: int, sparsities: list[float]) -> None:
+        """A gradual schedule passes through all sparsities on its way to the last."""
         passes = METHODS[name].schedule in ("gradual", "rewind", "repeat")
+
+        def note(reached: float, checkpoint: "Checkpoint") -> None:
+            if reached in sparsities:
+                self._add(name, seed, reached, reached, bench.heard(checkpoint))
+
         for sparsity in sparsities[-1:] if passes else sparsities:
-            checkpoint = copy.deepcopy(dense)
-
-            def note(reached: float, checkpoint: Any = checkpoint) -> None:
-                if reached in sparsities:
-                    self._add(name, seed, reached, reached, checkpoint)
-
             try:
-                pruned = prune(
-                    checkpoint, name, sparsity, speech, options=options, lessons=lessons,
-                    statistics=statistics, after=note if passes else None,
-                )  # fmt: skip
+                checkpoint, pruned = bench.cut(name, sparsity, note if passes else None)
             except BadInput as error:  # not every structure reaches every sparsity
                 print(f"{name} {sparsity}: {error}", flush=True)
                 continue
             if not passes:
-                self._add(name, seed, sparsity, pruned.sparsity.achieved, checkpoint)
+                achieved = pruned.sparsity.achieved
+                self._add(name, seed, sparsity, achieved, bench.heard(checkpoint))
 
-    def _add(self, method: str, seed: int, sparsity: float, achieved: float, model: Any) -> None:
-        result = self._score(model)
+    def _add(self, method: str, seed: int, sparsity: float, achieved: float, result: Score) -> None:
         point = Point(method, seed, sparsity, achieved, result.to_json())
         self.points.append(point)
         with self.path.open("a") as file:
@@ -123,14 +127,6 @@ class Curves:
         print(
             f"{method:20} seed {seed}  {sparsity:4.0%}  WER {100 * result.wer:6.2f} %", flush=True
         )
-
-    def _score(self, checkpoint: Any) -> Score:
-        from prune.listen import transcribe
-
-        clips = (clip.samples() for clip in self.corpus.clips)
-        heard = transcribe(checkpoint, clips, batch=100)
-        texts = [clip.text for clip in self.corpus.clips]
-        return score(texts, heard, normalizer=self.corpus.normalizer)
 
     def draw(self, path: Path) -> None:
         panels = {
@@ -170,10 +166,9 @@ class Curves:
         )
 
     def dense(self) -> None:
-        from prune.checkpoint import open_checkpoint
-
         if not self._has("dense", 0, 0.0):
-            self._add("dense", 0, 0.0, 0.0, open_checkpoint(self.model))
+            bench = self._workbench(0)
+            self._add("dense", 0, 0.0, 0.0, bench.heard(bench.dense))
 
 
 def _asked(method: Method, sparsities: list[float]) -> Iterator[float]:

@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "pipeline.commands.sensitivity",
         "Which parts of a model can bear pruning, layer by layer.",
     ),
+    "sweep": (
+        "pipeline.commands.sweep",
+        "Word error rate over methods and sparsities, without exporting anything.",
+    ),
     "methods": ("pipeline.commands.methods", "The named pruning methods, one line each."),
     "run": (
         "pipeline.commands.run",
@@ -62,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "results": ("pipeline.commands.results", "The table of what was measured."),
     "report": ("pipeline.commands.report", "What was measured, as one page with pictures."),
+    "plot": ("pipeline.commands.plot", "Runs and sweeps on one picture, a line a method."),
     "tui": ("pipeline.commands.tui", "Compare the variants of a run in the terminal."),
     "profiles": (
         "pipeline.commands.profiles",

@@ -32,11 +32,10 @@ def command(
 ) -> None:
     """A page about SOURCES: stores, or files such as the results.jsonl of `secateur run`.
 
-    It has the table, WER, latency, size and memory over sparsity, what no other variant beats,
-    where the zeros are, how far to believe it, and how to do it again. Without SOURCES it is about
-    the store.
+    It says which variant to take on which kind of device, and has WER, latency, size and memory
+    over sparsity, a table, what no other variant beats, where the zeros are, how far to believe it,
+    and how to do it again. Without SOURCES it is about the store.
     """
-    from bench.rows import rows_from
     from pipeline.report import check_place, report_blocks, write_report
     from speech.errors import BadInput
 
@@ -44,6 +43,5 @@ def command(
     found = chosen_results(sources, devices, families, methods, folders, everything=everything)
     if not found.measurements:
         raise BadInput("There are no measurements to report on: `secateur bench` makes some.")
-    rows = rows_from(found.measurements, found.manifests)
-    written = write_report(title, report_blocks(rows, found), output)
+    written = write_report(title, report_blocks(found), output)
     click.echo(f"The report is in {' and '.join(map(str, written))}.")

@@ -209,17 +209,17 @@ def test_the_report_is_one_page_that_needs_nothing_else(file: Path, tmp_path: Pa
         "ctc on pi — EMULATED",
         "Was killed (SIGKILL)",
         "Cortex-A76",
-        "where the zeros are",
+        "Where the zeros are",
         "EMULATED, 1 of 7",
         "--device pi --threads 1",
     ):
         assert said in page.words, said
-    assert len(page.sources) == page.tags.count("img") == 3
+    assert len(page.sources) == page.tags.count("img") == 4
     for source in page.sources:
         kind, _, data = source.partition(",")
         assert kind == "data:image/png;base64"
         with Image.open(BytesIO(base64.b64decode(data))) as picture:
-            assert picture.width > 400
+            assert picture.size == (1600, 900)
             assert len(picture.convert("L").getcolors() or []) > 10
 
 

@@ -1,0 +1,110 @@
+"""Runs to compare on one picture: results files, stores, folders of runs, and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.rows import Row, rows_from
+from bench.sources import Findings, newest, read_sources
+from pipeline.plots.lines import CONDITIONS, Reader, is_control
+from pipeline.report_rows import model_name
+from pipeline.sweep_results import is_sweep, read_sweep
+from speech.errors import BadInput
+
+#: What a run and a sweep leave in their folders.
+_FILES = ("results.jsonl", "results.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is compared; rows that failed are left out."""
+
+    name: str
+    rows: Sequence[Row]
+
+
+def read_runs(paths: Sequence[Path], folders: Sequence[Path] = ()) -> list[Run]:
+    """Each by the name of its recipe, or else of its file or folder; its path, if names repeat."""
+    found = [_read(path, folders) for path in paths]
+    names = [run.name for run in found]
+    return [
+        Run(str(path) if names.count(run.name) > 1 else run.name, run.rows)
+        for path, run in zip(paths, found, strict=True)
+    ]
+
+
+def _read(path: Path, folders: Sequence[Path]) -> Run:
+    file = _file(path)
+    if file.suffix == ".json" or is_sweep(file):
+        sweep = read_sweep(file)
+        return Run(_named(path, file), sweep.rows())
+    found = read_sources([file], folders)
+    measurements = newest(found.measurements)
+    rows = [row for row in rows_from(measurements, found.manifests) if not row.problem]
+    return Run(_recipe(found) or _named(path, file), rows)
+
+
+def _file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    there = [path / name for name in _FILES if (path / name).is_file()]
+    if not there:
+        raise BadInput(
+            f"{path} has neither a {_FILES[0]} nor a {_FILES[1]}: name the folder of a run or of a "
+            "sweep, or a file."
+        )
+    return there[0]
+
+
+def _named(path: Path, file: Path) -> str:
+    """`results.jsonl` alone tells nothing."""
+    return file.absolute().parent.name if file.name in _FILES else path.stem
+
+
+def _recipe(found: Findings) -> str:
+    """The one that made all of the bundles."""
+    used = {found_.bundle_sha256 for found_ in found.measurements}
+    recipes = [m.provenance.get("recipe") for key, m in found.manifests.items() if key in used]
+    names = {str(recipe.get("name")) for recipe in recipes if isinstance(recipe, Mapping)}
+    return names.pop() if len(names) == 1 else ""
+
+
+def chosen(
+    runs: Sequence[Run],
+    *,
+    models: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    devices: Sequence[str] = (),
+) -> list[Run]:
+    """With only those values; controls stay, whatever the methods. BadInput for an unknown one."""
+    choices: list[tuple[str, Callable[[Row], str], Sequence[str]]] = [
+        ("model", model_name, models),
+        ("method", lambda row: row.method, methods),
+        ("device", lambda row: row.device, devices),
+    ]
+    left = list(runs)
+    for what, value_of, wanted in choices:
+        known = {value_of(row) for run in runs for row in run.rows}
+        for value in wanted:
+            if value not in known:
+                there = ", ".join(sorted(known - {""})) or "none that is named"
+                raise BadInput(f"No result is of the {what} {value!r}; there are: {there}.")
+        left = [
+            Run(run.name, [row for row in run.rows if not wanted or value_of(row) in wanted
+                           or (what == "method" and is_control(row.method))])
+            for run in left
+        ]  # fmt: skip
+    return left
+
+
+def readers(runs: Sequence[Run]) -> dict[str, Reader]:
+    """What the results of several runs may differ in, besides method and sparsity."""
+    names = {id(row): run.name for run in runs for row in run.rows}
+    return {
+        "run": lambda row: names.get(id(row), ""),
+        "model": model_name,
+        "device": lambda row: row.device,
+        **CONDITIONS,
+    }

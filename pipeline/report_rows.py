@@ -1,0 +1,164 @@
+"""The results that a report is about, sorted by model and device, each with what it is held to."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.agent.measurement import Measurement
+from bench.remote.devices import THIS
+from bench.rows import ESTIMATED, Row, rows_from
+from bench.sources import Findings
+from device_profiles.estimate import Work
+from pipeline.plots.lines import (
+    CONDITIONS,
+    Lines,
+    Reader,
+    differing,
+    fine_tunes,
+    learns_only,
+    lines_of,
+)
+from runtime.bundle import Bundle, Manifest
+from speech.errors import BadInput
+from tui.tradeoffs.lineage import DENSE, model_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row with what it came from, as far as that is at hand."""
+
+    row: Row
+    measurement: Measurement
+    manifest: Manifest | None
+    bundle: Bundle | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The results of one model on one device."""
+
+    model: str
+    device: str
+    results: Sequence[Result]
+    #: What a result has of its own besides method and sparsity, such as int8.
+    mark: Reader = field(compare=False)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [result.row for result in self.results]
+
+    @property
+    def sound(self) -> list[Row]:
+        """Those to draw."""
+        return [row for row in self.rows if row.achieved_percent is not None and not row.problem]
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} on {self.device}" if self.device else self.model
+
+    @property
+    def title(self) -> str:
+        """With what speaks against it."""
+        doubts = ("EMULATED", ESTIMATED)
+        told = [mark for mark in doubts if any(mark in row.verdicts for row in self.rows)]
+        return " — ".join((self.name, *told))
+
+    @property
+    def lines(self) -> Lines:
+        return lines_of(self.sound, CONDITIONS)
+
+    def short(self, row: Row) -> str:
+        """Its name without the model's."""
+        return row.name.removeprefix(f"{self.model}-")
+
+    def control(self, row: Row) -> Row | None:
+        """Under the same conditions; for what fine-tunes the model that only did that, if any."""
+        alike = [one for one in self.sound if self.mark(one) == self.mark(row)]
+        dense = next((one for one in alike if one.method == DENSE), None)
+        if fine_tunes(row.method) and not learns_only(row.method):
+            return next((one for one in alike if learns_only(one.method)), dense)
+        return dense if row.method != DENSE else None
+
+    def work(self) -> dict[int, Work]:
+        """By a row's identity what its graphs do for one and the same clip, and the same text.
+
+        Variants that hear worse may say more, which is no work that pruning added.
+        """
+        told = next(
+            (
+                found.measurement
+                for found in sorted(self.results, key=lambda found: found.row.method != DENSE)
+                if found.bundle and found.measurement.samples
+            ),
+            None,
+        )
+        if told is None:
+            return {}
+        from export.work import bundle_work
+
+        seconds = statistics.median(sample.audio_seconds for sample in told.samples)
+        tokens = [sample.tokens for sample in told.samples if sample.tokens is not None]
+        found: dict[int, Work] = {}
+        for result in self.results:
+            bundle = result.bundle
+            if bundle is None or not (tokens or bundle.manifest.family == "ctc"):
+                continue
+            with suppress(BadInput):
+                found[id(result.row)] = bundle_work(
+                    bundle,
+                    audio_seconds=seconds,
+                    tokens=statistics.median(tokens) if tokens else 0.0,
+                    window=result.measurement.settings.get("window"),
+                )
+        return found
+
+
+def results_of(findings: Findings) -> list[Result]:
+    """In the order of the measurements."""
+    rows = rows_from(findings.measurements, findings.manifests)
+    return [
+        Result(
+            row,
+            found,
+            findings.manifests.get(found.bundle_sha256 or ""),
+            findings.bundles.get(found.bundle_sha256 or ""),
+        )
+        for row, found in zip(rows, findings.measurements, strict=True)
+    ]
+
+
+def groups_of(results: Sequence[Result]) -> list[Group]:
+    """Of each model on each device: results of others are not to be compared in a picture."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((model_name(result.row), result.row.device), []).append(result)
+    devices = {device for _, device in groups}
+    return [
+        Group(model or "all", device if len(devices) > 1 or device not in ("", THIS) else "",
+              found, differing([result.row for result in found], CONDITIONS))
+        for (model, device), found in groups.items()
+    ]  # fmt: skip
+
+
+def model_name(row: Row) -> str:
+    """The last part of a path or of a name on the hub."""
+    model = model_of(row)
+    return Path(model).name if model else ""
+
+
+def device_name(device: str) -> str:
+    """As a sentence has it; older measurements do not name theirs."""
+    return "this machine" if device in ("", THIS) else device
+
+
+def manifests_of(results: Sequence[Result]) -> Mapping[str, Manifest]:
+    """By hash, in the order of the results."""
+    return {
+        result.row.bundle_sha256 or result.row.name: result.manifest
+        for result in results
+        if result.manifest
+    }

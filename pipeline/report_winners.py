@@ -1,0 +1,125 @@
+"""Which variant to take on each kind of device: measured there, or else a guess that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from bench.agent.verdicts import EMULATED
+from bench.estimates import _machine, _row, counted
+from bench.report_page import Block, Grid, Text
+from bench.rows import ESTIMATED, Row
+from bench.sources import Findings
+from device_profiles.estimate import Calibration
+from device_profiles.probe import profile_for
+from device_profiles.profiles import Profile, load_profiles
+from pipeline.report_rows import Result, device_name
+from tui.tradeoffs.budgets import KIND_OF, Limits
+from tui.tradeoffs.lineage import dense_wers, wer_losses
+from tui.tradeoffs.recommend import recommend
+
+_NO_GUESS = (
+    "The other devices cannot be guessed at: no bundle that was measured is at hand as it was, or "
+    "what it computes cannot be counted."
+)
+_CAPTION = (
+    f"{ESTIMATED} is a guess: nobody measured there, and the time is reckoned from the operations "
+    "and bytes of the graphs and the figures of data sheets. It may be off by several times, and "
+    "says nothing of memory. Of all that keeps a device's budgets, the variant that hears best is "
+    "taken; of those that are not really different from it, the fastest."
+)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The answer for one device."""
+
+    profile: Profile
+    #: The device that was measured on; empty for a guess.
+    device: str
+    rows: Sequence[Row]
+
+
+def winners(results: Sequence[Result], findings: Findings) -> list[Block]:
+    """A line for each device profile."""
+    boards = _boards()
+    choices = list(_choices(results, findings, boards))
+    lines = [_line(choice) for choice in choices]
+    if not lines:
+        return []
+    heads = ["device", "budgets", "known by", "take", "why"]
+    blocks: list[Block] = [Grid(heads, lines, [False] * len(heads))]
+    if any(not choice.device for choice in choices):
+        blocks.append(Text(_CAPTION))
+    if len({choice.profile.id for choice in choices}) < len(boards):
+        blocks.append(Text(_NO_GUESS))
+    return blocks
+
+
+@cache
+def _boards() -> tuple[Profile, ...]:
+    """One a kind of device: of its sizes of memory the plain name stands for all."""
+    found: dict[tuple[str, ...], Profile] = {}
+    for profile in load_profiles().values():
+        found.setdefault(profile.detect or (profile.id,), profile)
+    return tuple(found.values())
+
+
+def _choices(
+    results: Sequence[Result], findings: Findings, boards: Sequence[Profile]
+) -> Iterator[_Choice]:
+    measured = _measured(results)
+    known = [] if all(board.id in measured for board in boards) else [
+        *counted(findings.measurements, findings.bundles)
+    ]  # fmt: skip
+    for board in boards:
+        for device, rows in measured.get(board.id, {}).items():
+            yield _Choice(board, device, rows)
+        if board.id not in measured:
+            guesses = {
+                (row.bundle_sha256, row.threads, row.settings): row
+                for row in (_row(one, findings, board, Calibration()) for one in known)
+            }
+            if guesses:
+                yield _Choice(board, "", list(guesses.values()))
+
+
+def _measured(results: Sequence[Result]) -> dict[str, dict[str, list[Row]]]:
+    """By board and device. What an emulator ran says nothing of a device."""
+    boards: dict[str, str] = {}
+    found: dict[str, dict[str, list[Row]]] = {}
+    for result in results:
+        row = result.row
+        if EMULATED in row.verdicts or row.problem or row.latency_ms is None:
+            continue
+        machine = _machine(result.measurement)
+        key = repr(machine)
+        if key not in boards:
+            boards[key] = _board_of(profile_for(machine))
+        found.setdefault(boards[key], {}).setdefault(device_name(row.device), []).append(row)
+    return found
+
+
+def _board_of(profile: Profile) -> str:
+    return next((b.id for b in _boards() if profile.detect and b.detect == profile.detect),
+                profile.id)  # fmt: skip
+
+
+def _line(choice: _Choice) -> list[str]:
+    limits = Limits.of(choice.profile.budgets)
+    losses = wer_losses(choice.rows, dense_wers(choice.rows))
+    found = recommend(choice.rows, limits, losses)
+    take = choice.rows[found.best].name if found.best is not None else "nothing fits"
+    # that nothing is better is said by the best one's being taken
+    price = found.price if found.better is not None else ""
+    why = " ".join(filter(None, (found.why, price)))
+    how = f"measured on {choice.device}" if choice.device else ESTIMATED
+    return [choice.profile.name, _told(limits), how, take, why]
+
+
+def _told(limits: Limits) -> str:
+    return ", ".join(
+        f"{KIND_OF[key].name} {limit:g} {KIND_OF[key].unit}".rstrip()
+        for key, limit in limits.at_most.items()
+    )
