@@ -2,6 +2,8 @@
 
 The store has DEVICES devices with RESULTS results each. A key's time is from its arrival to the
 first paint that follows. Idle is the share of one processor while nobody touches anything.
+Imports are those of the app in a Python of its own, less what Python itself takes to start; the
+first paint, which is of the frame, and that with rows come after them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import argparse
 import asyncio
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -87,6 +91,20 @@ class Watch:
         return next((at for at in self.painted if at > moment), None)
 
 
+def imports(rounds: int = 5) -> float:
+    """Seconds, the best of some rounds: others may use the machine."""
+    best = {}
+    for code in ("pass", "import gc; gc.disable(); import tui.opening"):
+        times = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            times.append(time.perf_counter() - begun)
+        best[code] = min(times)
+    python, app = best.values()
+    return app - python
+
+
 async def measure(store: Path, idle_seconds: float) -> dict[str, float]:
     begun = time.perf_counter()
     app = SecateurApp(source_of(store))
@@ -98,6 +116,7 @@ async def measure(store: Path, idle_seconds: float) -> dict[str, float]:
         seen = time.perf_counter()
         while watch.first_since(seen) is None:
             await asyncio.sleep(0.002)
+        found["first paint, s"] = watch.painted[0] - begun
         found["first paint with rows, s"] = (watch.first_since(seen) or seen) - begun
         while app.is_busy:
             await asyncio.sleep(0.02)
@@ -133,7 +152,8 @@ def main() -> None:
         store = chosen.store or Path(folder) / "results.sqlite"
         if not store.exists():
             make_store(store, chosen.devices, chosen.results)
-        for name, value in asyncio.run(measure(store, chosen.idle)).items():
+        found = {"imports, s": imports(), **asyncio.run(measure(store, chosen.idle))}
+        for name, value in found.items():
             print(f"{name:<36} {value:8.2f}")
 
 

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.signal import Signal
 
 from speech.errors import BadInput
+from tui.desk import Desk
 from tui.remembered import Remembered, read_remembered
-from tui.screens.compare import CompareScreen
 from tui.screens.explore import ROOMY, ExploreScreen
-from tui.screens.help import HelpScreen
-from tui.screens.history import HistoryScreen
-from tui.screens.sensitivity import SensitivityScreen
+from tui.screens.later import LATER
 from tui.source.feed import Feed
+from tui.source.jobs import JobNews, Landed, Order, Runner
 from tui.source.messages import NewsArrived
 from tui.source.records import Record, Source
 from tui.themes import DARK, THEMES, VARIABLES
+
+if TYPE_CHECKING:
+    from tui.screens.compare import CompareScreen
+    from tui.screens.run import RunScreen
 
 #: Seconds between looks at whether there is something new.
 _LOOK = 2.0
 #: So many fit beside each other.
 _MARKS = 4
+
+
+def _device_runner(source: Source) -> Runner:
+    """SSH, corpora and all that a job takes are read when somebody wants one."""
+    from tui.source.running import DeviceRunner
+
+    return DeviceRunner(source)
 
 
 class SecateurApp(App[None]):
@@ -35,25 +46,34 @@ class SecateurApp(App[None]):
     CSS_PATH: ClassVar[list[str | PurePath]] = [
         "app.tcss",
         *(f"widgets/{name}.tcss" for name in
-          ("table", "scatter", "detail", "places", "budgets", "board", "head", "key_line")),
+          ("table", "scatter", "detail", "places", "budgets", "board", "head", "key_line",
+           "job_log")),
     ]  # fmt: skip
     TITLE = "Secateur"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (ROOMY, "-middle"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-low"), (34, "-tall"), (46, "-high")]  # noqa: RUF012
+    SCREENS: ClassVar[Any] = {"explore": ExploreScreen, **LATER}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "go('explore')", "Explore", show=False),
         Binding("2", "go('compare')", "Compare", show=False),
         Binding("3", "go('sensitivity')", "Sensitivity", show=False),
         Binding("4", "go('history')", "History", show=False),
+        Binding("5", "go('run')", "Run", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("R", "benchmark", "Benchmark"),
+        Binding("f", "jump", "Jump"),
         Binding("ctrl+p", "command_palette", "Palette", priority=True),
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, source: Source, memory: Path | None = None) -> None:
+    def __init__(
+        self, source: Source, memory: Path | None = None, runner: Runner | None = None
+    ) -> None:
         super().__init__()
         self.source = source
         self.feed = Feed(source, self)
+        self.desk = Desk(lambda: runner or _device_runner(source), self.post_message)
+        self.jobs_changed: Signal[str] = Signal(self, "jobs")
         self.marks: list[Record] = []
         self._memory = memory
         self._stamp: object = None
@@ -69,8 +89,6 @@ class SecateurApp(App[None]):
         known = self.remembered.theme in self.available_themes
         self.theme = self.remembered.theme if known else DARK.name
         self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
-        for screen in (ExploreScreen(), CompareScreen(), SensitivityScreen(), HistoryScreen()):
-            self.install_screen(screen, name=str(screen.id))
         self.push_screen("explore")
         self._stamp = self.source.stamp()
         self.set_interval(_LOOK, self._look)
@@ -103,7 +121,7 @@ class SecateurApp(App[None]):
         return None
 
     def compare(self, records: Sequence[Record]) -> None:
-        self.get_screen("compare", CompareScreen).show(records)
+        cast("CompareScreen", self.get_screen("compare")).show(records)
         self.action_go("compare")
 
     def action_go(self, name: str) -> None:
@@ -119,7 +137,61 @@ class SecateurApp(App[None]):
             return AwaitComplete()
         return super().pop_screen()
 
+    def on_job_news(self, message: JobNews) -> None:
+        before = self.desk.line
+        self.desk.take(message)
+        if isinstance(message.news, Landed):
+            self._look()
+        self._tell_jobs(before)
+
+    def action_benchmark(self) -> None:
+        """The marked variants, or the selected one; nothing begins before it was agreed to."""
+        from tui.screens.start import StartScreen
+
+        if isinstance(self.screen, ModalScreen):
+            return
+        records = self.marks or [record for record in [self.selected] if record]
+        try:
+            devices = self.desk.runner.devices()
+        except BadInput as problem:
+            self.action_go("run")
+            self._run_screen.say(str(problem))
+            return
+        place = self.explore.place
+        device = place.name if place and place.name in devices else devices[0]
+        self.push_screen(StartScreen(records, devices, device), self._start)
+
+    def _start(self, orders: Sequence[Order] | None) -> None:
+        if not orders:
+            return
+        before, complaint = self.desk.line, ""
+        try:
+            self.desk.start(orders)
+        except BadInput as problem:
+            complaint = str(problem)
+        self.action_go("run")
+        self._run_screen.say(complaint)
+        self._tell_jobs(before)
+
+    def _tell_jobs(self, before: str) -> None:
+        self._run_screen.tell()
+        if self.desk.line != before:
+            self.jobs_changed.publish(self.desk.line)
+
+    @property
+    def _run_screen(self) -> RunScreen:
+        return cast("RunScreen", self.get_screen("run"))
+
+    def action_jump(self) -> None:
+        """Letters over all that can be gone to from here."""
+        from tui.screens.jump import jump
+
+        if not isinstance(self.screen, ModalScreen):
+            jump(self.screen)
+
     def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
@@ -142,7 +214,8 @@ class SecateurApp(App[None]):
 
     async def action_quit(self) -> None:
         self._keep()
-        self.exit()
+        parting = self.desk.part()
+        self.exit(message="\n".join(parting) or None)
 
     def _look(self) -> None:
         stamp = self.source.stamp()

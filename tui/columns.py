@@ -44,6 +44,11 @@ def _wer(row: Row) -> str:
 NAME = Column("name", "model", 20, lambda row: row.name, lambda row: row.name.lower(), False)
 REMOVED = "removed"  # filled by what was counted, not by the row
 
+#: Only where several devices are shown at once; filled by the view, which has letters for them.
+DEVICE = Column(
+    "device", "device", 16, lambda row: row.device, lambda row: row.device.lower(), False
+)
+
 #: The most telling first: in 80 columns the last ones are reached by scrolling.
 COLUMNS = (
     NAME,
@@ -67,4 +72,5 @@ COLUMNS = (
     Column("settings", "settings", 12, lambda row: row.settings, lambda row: row.settings, False),
     Column("verdict", "verdict", 44, verdict, lambda row: verdict(row) or None, False),
 )
-COLUMN_OF = {column.key: column for column in COLUMNS}
+WITH_DEVICE = (NAME, DEVICE, *COLUMNS[1:])
+COLUMN_OF = {column.key: column for column in WITH_DEVICE}

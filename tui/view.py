@@ -5,13 +5,15 @@ It knows no terminal. Numbers stand in columns, so that sorting many thousand ro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.rows import Row
-from tui.columns import COLUMN_OF, NAME, REMOVED
+from tui.columns import COLUMN_OF, COLUMNS, DEVICE, NAME, REMOVED, WITH_DEVICE, Column
+from tui.glyphs import glyph_of
 from tui.search import Search, blob
 from tui.source.records import Computed, Detail, Record
 from tui.tradeoffs.axes import ALL_AXES, WER, X_AXES, Axis
@@ -22,6 +24,8 @@ from tui.tradeoffs.recommend import Recommendation, recommend
 from tui.words import Told
 
 Floats = NDArray[np.float64]
+#: By which devices are told apart where several are shown; with more they come round again.
+_LETTERS = ascii_lowercase + ascii_uppercase
 
 
 class View:
@@ -35,6 +39,7 @@ class View:
         self.descending = False
         self.x_axis: Axis = X_AXES[0]
         self.y_axis: Axis = WER
+        self.letters: Mapping[str, str] = {}  # of devices, where several are shown at once
         self.version = 0  # counts up with the records
         self.clear()
 
@@ -56,6 +61,47 @@ class View:
         self._dense: dict[Setting, int] = {}
         self._columns: dict[str, Floats] = {}
         self._texts: dict[str, list[float | str | None]] = {}
+
+    @property
+    def count(self) -> str:
+        """Of what is shown, and of what there is if that is more."""
+        shown, there = len(self.order), len(self.records)
+        return f"{shown:,} of {there:,}" if shown != there else f"{there:,}"
+
+    def tell_apart(self, devices: Sequence[str]) -> None:
+        """Several devices, from now on; none or one needs no telling."""
+        several = devices if len(devices) > 1 else ()
+        self.letters = {device: _LETTERS[at % len(_LETTERS)] for at, device in enumerate(several)}
+        self.version += 1
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return WITH_DEVICE if self.letters else COLUMNS
+
+    def cells(self, at: int) -> list[str]:
+        """Of all columns, in their order."""
+        record = self.records[at]
+        cells = {column.key: column.cell(record.row) for column in self.columns}
+        removed = self.removed_percent(at)
+        if removed is not None:
+            cells[REMOVED] = f"{removed:.0f} %"
+        if self.letters:
+            cells[DEVICE.key] = f"{self.letters.get(record.row.device, ' ')} {record.row.device}"
+        if self.failing[at]:
+            last = self.columns[-1].key
+            cells[last] = "; ".join([*map(str, self.excesses(at)), *filter(None, [cells[last]])])
+        return list(cells.values())
+
+    def marks(self) -> list[str]:
+        """Of all points: letters for devices where there are several, else what they are."""
+        if self.letters:
+            return [self.letters.get(record.row.device, "?") for record in self.records]
+        return [glyph_of(record.row) for record in self.records]
+
+    def groups(self) -> list[str]:
+        """Of all points, which are to share a colour: devices, or methods."""
+        rows = (record.row for record in self.records)
+        return [row.device if self.letters else row.method for row in rows]
 
     @property
     def rows(self) -> list[Row]:

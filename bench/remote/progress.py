@@ -11,19 +11,21 @@ from bench.remote.courier import Report
 
 @dataclass
 class Progress:
-    """Counts the cases that are over, and tells of those that failed."""
+    """Counts the cases that are over, tells of those that failed, and hands every event on."""
 
     cases: int
     report: Report
     say: Callable[[str], None]
+    pass_on: Callable[[Stamped], None] = lambda stamped: None
     _over: set[str] = field(default_factory=set)
 
     def hear(self, line: str) -> None:
         """A line that is no event is not our business: the fold complains about it."""
         try:
-            event = Stamped.from_json(line).event
+            stamped = Stamped.from_json(line)
         except ValueError:
             return
+        event = stamped.event
         if isinstance(event, CaseEnded):
             self._over.add(event.case)
             if event.error:
@@ -31,3 +33,4 @@ class Progress:
         elif isinstance(event, Waiting):
             self.say(f"cooling down from {event.temperature:.0f} to {event.until:.0f} degrees")
         self.report("measuring", len(self._over), self.cases)
+        self.pass_on(stamped)

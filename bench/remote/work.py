@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
+from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
 from bench.agent.journal import read_journal
 from bench.agent.measurement import Measurement
@@ -50,7 +51,7 @@ class Request:
 
 @dataclass
 class Worker:
-    """One device and those who look on. `say` gets sentences, `report` counts."""
+    """One device and those who look on: `say` gets sentences, `report` counts, `hear` events."""
 
     device: Device
     report: Report = lambda label, done, total: None
@@ -58,6 +59,7 @@ class Worker:
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)
     offline: bool = False
+    hear: Callable[[Stamped], None] = lambda stamped: None
     link: Link = field(init=False)
     _agent: Agent | None = None
     _started: str | None = None  # the job that was started last and has not been watched yet
@@ -104,7 +106,7 @@ class Worker:
         """Follow a job to its end. Raises `Detached` once `interrupt` was called."""
         if self._agent is None:
             self._deploy()
-        progress = Progress(len(job.cases), self.report, self.say)
+        progress = Progress(len(job.cases), self.report, self.say, self.hear)
         folder = self.folder(job.id)
         with JournalCopy(folder) as copy:
             if not (folder / JOB_FILE).exists():

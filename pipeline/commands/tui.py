@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ DEMO = Path("bundles/demo/results.jsonl")
     "--sensitivity",
     "sensitivities",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="What `secateur sensitivity --json` printed; sensitivity*.json beside RESULTS is found.",
 )
 def command(results: Path | None, sensitivities: tuple[Path, ...]) -> None:
@@ -24,8 +25,11 @@ def command(results: Path | None, sensitivities: tuple[Path, ...]) -> None:
     Without RESULTS it is your own store, with all that devices have sent; as long as there is
     none, the demo's results.
     """
+    gc.disable()  # nothing that is imported is ever garbage, and there is much of it
     from tui.opening import run
 
+    gc.freeze()
+    gc.enable()
     run(results or _own_results(), sensitivities)
 
 

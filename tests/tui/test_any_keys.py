@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.tui.measured import make_store
+from tests.tui.recorded import PaperRunner, write_recording
 from tests.tui.walking import press
 from tui.app import SecateurApp
 from tui.opening import source_of
 
 KEYS = [
-    *"abcdefghijklmnoprstuvwxyz", *"0123456789", *"/?+-=<>.,[]", *"SHJKLG",
+    *"abcdefghijklmnoprstuvwxyz", *"0123456789", *"/?+-=<>.,[]", *"SHJKLGR",
     *("up", "down", "left", "right", "pageup", "pagedown", "home", "end", "tab", "shift+tab"),
     *("enter", "enter", "escape", "escape", "escape", "space", "backspace", "delete"),
     *("shift+left", "shift+up", "f1"),
 ]  # fmt: skip
 #: Keys that open a screen take the most time, and lead to nothing new when there are many.
-OPENING = {*"1234?ebdo", "enter", "tab"}
+OPENING = {*"12345?ebdofapR", "enter", "tab"}
 SIZES = [(80, 24), (120, 40), (200, 60), (64, 17)]
 
 
@@ -30,7 +31,9 @@ async def test_five_hundred_keys_of_any_seed_do_not_crash_it(
 ) -> None:
     """Twenty seeds in all, five after one another in each app."""
     monkeypatch.chdir(tmp_path)
-    app = SecateurApp(source_of(make_store(tmp_path / "results.sqlite")), tmp_path / "tui.json")
+    source = source_of(make_store(tmp_path / "results.sqlite"))
+    write_recording()
+    app = SecateurApp(source, tmp_path / "tui.json", PaperRunner())  # measures nothing
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         for seed in range(SIZES.index(size), 20, len(SIZES)):

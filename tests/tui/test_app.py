@@ -117,7 +117,7 @@ async def marked_variants_of_two_devices_are_compared(pilot: Pilot[None], store:
     await press(pilot, "/", *"net-dense", "enter", "space")
     await press(pilot, "d", "home", "down", "enter")
     await settled(pilot)
-    other = [place for place in explore(pilot).places if place.kind == "measured"]
+    other = [place for place in explore(pilot).places if place.id.startswith("device:")]
     assert len(other) == 2
     await press(pilot, "escape", "space", "down", "space", "c")
     await pilot.pause()

@@ -1,15 +1,18 @@
-"""The four screens, character by character. SECATEUR_SNAPSHOTS=new writes them anew."""
+"""The five screens, character by character. SECATEUR_SNAPSHOTS=new writes them anew."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tui.measured import make_store
-from tests.tui.walking import opened, press, seen
+from tests.tui.recorded import write_recording
+from tests.tui.walking import opened, press, read, seen, until
 from tui.picture import settled
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -19,11 +22,23 @@ SCREENS = {
     "compare": ("escape", "home", "space", "down", "down", "space", "c"),
     "sensitivity": ("3",),
     "history": ("1", "4"),
+    "run": ("5", "p", "enter", "e"),
 }
 
 
+@pytest.fixture
+def greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Recordings are told in the time of where we are."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 @pytest.mark.asyncio
-async def test_the_screens_look_as_they_did(tmp_path: Path) -> None:
+async def test_the_screens_look_as_they_did(tmp_path: Path, greenwich: None) -> None:
+    write_recording()
     store = make_store(tmp_path / "results.sqlite")
     cells = [{"sparsity": s, "divergence": s**9, "score": None} for s in (0.3, 0.5, 0.7, 0.9)]
     rows = [
@@ -37,8 +52,12 @@ async def test_the_screens_look_as_they_did(tmp_path: Path) -> None:
     (tmp_path / "sensitivity.json").write_text(json.dumps(table))
     async with opened(store) as pilot:
         for name, keys in SCREENS.items():
-            await press(pilot, *keys)
-            await settled(pilot)
+            for key in keys:
+                await press(pilot, key)
+                await settled(pilot)
+            if name == "run":
+                await until(pilot, lambda: "✓ This is its end." in read(pilot))
+                await pilot.pause()
             told = "\n".join(line.rstrip() for line in seen(pilot).splitlines()) + "\n"
             file = SNAPSHOTS / f"{name}.txt"
             if os.environ.get("SECATEUR_SNAPSHOTS") == "new":

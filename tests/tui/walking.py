@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tui.app import SecateurApp
 from tui.opening import source_of
 from tui.picture import settled
 from tui.screens.explore import ExploreScreen
+from tui.source.jobs import Runner
 
 #: Turns of the loop in which a key gets from the app to whatever has the focus, and back.
 _HOPS = 30
@@ -22,9 +24,14 @@ _HOPS = 30
 
 @asynccontextmanager
 async def opened(
-    path: Path, size: tuple[int, int] = (120, 40), memory: Path | None = None
+    path: Path,
+    size: tuple[int, int] = (120, 40),
+    memory: Path | None = None,
+    *,
+    sensitivities: Sequence[Path] = (),
+    runner: Runner | None = None,
 ) -> AsyncIterator[Pilot[None]]:
-    app = SecateurApp(source_of(path), memory)
+    app = SecateurApp(source_of(path, sensitivities), memory, runner)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot
@@ -39,6 +46,14 @@ async def press(pilot: Pilot[None], *keys: str, hops: int = _HOPS) -> None:
         for _ in range(hops):
             await asyncio.sleep(0)
     await pilot.pause()
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Something that takes its own time, as measuring does; fails with what is on the screen."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, seen(pilot)
+        await pilot.pause(0.05)
 
 
 def seen(pilot: Pilot[None]) -> str:

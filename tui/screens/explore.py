@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tui.columns import COLUMN_OF, COLUMNS
-from tui.exporting import Outgoing
+from tui.columns import COLUMN_OF, NAME
 from tui.screens.explore_keys import EMPTY, HELP, KEYS
 from tui.screens.outgoing import OutgoingScreen
-from tui.screens.result import ResultScreen
+from tui.screens.plotting import PlottingScreen
 from tui.source.messages import (
     ComputedRead,
     DetailRead,
@@ -24,10 +23,11 @@ from tui.source.messages import (
     ReadFailed,
     RecordsRead,
 )
+from tui.source.records import ALL_DEVICES, OF_DEVICE, Place, Record
 from tui.source.records import Detail as Read
-from tui.source.records import Place, Record
 from tui.tradeoffs.axes import X_AXES, Y_AXES, Axis, following
 from tui.view import View
+from tui.widgets.banner import Banner
 from tui.widgets.budgets import BudgetPanel
 from tui.widgets.detail import Detail
 from tui.widgets.head import Head
@@ -39,6 +39,7 @@ from tui.words import Told
 
 if TYPE_CHECKING:
     from tui.app import SecateurApp
+    from tui.exporting import Outgoing
 
 #: Seconds of rest after which the selected result's samples are asked for.
 REST = 0.15
@@ -48,7 +49,7 @@ ROOMY = 100
 _COUNTED = 64
 
 
-class ExploreScreen(OutgoingScreen):
+class ExploreScreen(OutgoingScreen, PlottingScreen):
     """Which variant to keep."""
 
     CSS_PATH = "explore.tcss"
@@ -80,7 +81,7 @@ class ExploreScreen(OutgoingScreen):
                 with Container(id="comparison"):
                     yield VariantTable(self.view)
                     yield Scatter(self.view)
-                yield Static(id="banner")
+                yield Banner()
                 yield Detail()
                 yield Input(id="search", placeholder="words, or wer<5 ms<20 …", compact=True)
         yield Static("The terminal is too small: 60 columns and 16 lines are needed.", id="tiny")
@@ -203,21 +204,20 @@ class ExploreScreen(OutgoingScreen):
     def action_back(self) -> None:
         """Out of the search, the banner, the sidebar: the last that was opened goes first."""
         search = self.query_one("#search", Input)
-        if self.focused is search or (
-            search.value and self.focused is self.query_one(VariantTable)
-        ):
+        in_table = self.focused is self.query_one(VariantTable)
+        if self.focused is search or (search.value and in_table):
             search.value = ""
             search.remove_class("-open")
-        elif self.query_one("#banner").has_class("-open"):
-            self.query_one("#banner").remove_class("-open")
+        else:
+            self.query_one(Banner).close()
         self.action_table()
 
     def action_sort(self) -> None:
-        keys = [None, *(column.key for column in COLUMNS)]
+        keys = [None, *(column.key for column in self.view.columns)]
         self._sort(following(keys, self.view.sort), descending=False)
 
     def action_turn(self) -> None:
-        self._sort(self.view.sort or COLUMNS[0].key, descending=not self.view.descending)
+        self._sort(self.view.sort or NAME.key, descending=not self.view.descending)
 
     def action_across(self) -> None:
         self._turn_axes(following(X_AXES, self.view.x_axis), self.view.y_axis)
@@ -271,10 +271,14 @@ class ExploreScreen(OutgoingScreen):
         self.action_table()
 
     def action_result(self) -> None:
+        from tui.screens.result import ResultScreen
+
         if told := self._told():
             self.app.push_screen(ResultScreen(told))
 
     def outgoing(self, svg: str = "") -> Outgoing:
+        from tui.exporting import Outgoing
+
         record, read = self.selected, self._read
         return Outgoing(
             svg,
@@ -284,21 +288,9 @@ class ExploreScreen(OutgoingScreen):
             record.row.name if record else None,
         )
 
-    def action_zoom(self, nearer: int) -> None:
-        scatter = self.query_one(Scatter)
-        scatter.zoom_in() if nearer > 0 else scatter.zoom_out()
-
-    def action_whole(self) -> None:
-        self.query_one(Scatter).show_all()
-
-    def action_pan(self, right: int, up: int) -> None:
-        self.query_one(Scatter).step(right, up)
-
     def say(self, sentence: str, *, is_bad: bool = False) -> None:
         """Above the detail, until `escape`."""
-        banner = self.query_one("#banner", Static)
-        banner.update(Text(("✗ " if is_bad else "→ ") + sentence))
-        banner.set_class(is_bad, "-bad").add_class("-open")
+        self.query_one(Banner).say(sentence, is_bad=is_bad)
 
     # What is shown.
 
@@ -315,6 +307,18 @@ class ExploreScreen(OutgoingScreen):
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_sidebar, in_use=False)
 
+    def before_jump(self) -> bool:
+        was_shown = self.query_one("#sidebar").display
+        self._show_sidebar(in_use=True)
+        return not was_shown
+
+    def jump_to(self, widget: Widget | None) -> None:
+        target = widget or self.focused
+        is_aside = target is not None and self.query_one("#sidebar") in target.ancestors
+        self._show_sidebar(in_use=is_aside)
+        if widget:
+            self.set_focus(widget)
+
     def _show_sidebar(self, *, in_use: bool) -> None:
         """In a narrow terminal it is there only while it is used, and lies over the rest."""
         is_narrow = self.app.size.width < ROOMY
@@ -328,6 +332,8 @@ class ExploreScreen(OutgoingScreen):
         remembered.place = place.id
         limits = remembered.limits(place.id, place.limits)
         self.view.limit(limits)
+        devices = [one.device for one in self.places if one.id.startswith(OF_DEVICE)]
+        self.view.tell_apart(devices if place.id == ALL_DEVICES else ())
         self.query_one(BudgetPanel).show(limits)
         self.secateur.feed.ask_records(self, place)
         self._tell_head()
@@ -386,12 +392,10 @@ class ExploreScreen(OutgoingScreen):
 
     def _tell_head(self) -> None:
         view, place = self.view, self.place
-        shown, there = len(view.order), len(view.records)
-        count = f"{shown:,} of {there:,}" if shown != there else f"{there:,}"
         kind = "ESTIMATED for" if place and place.kind == "estimated" else "measured on"
         parts = [
             self.secateur.source.title,
-            f"{count} variants {kind} {place.name}" if place else "",
+            f"{view.count} variants {kind} {place.name}" if place else "",
             "" if self._is_last else "reading …",
             f"/{view.search.query}" if view.search else "",
             f"{len(self.secateur.marks)} marked" if self.secateur.marks else "",

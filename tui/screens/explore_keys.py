@@ -6,7 +6,7 @@ from textual.binding import Binding, BindingType
 
 EMPTY = (
     "Nothing has been measured yet. `make prune-and-export` cuts and measures the bundled demo; "
-    "`secateur bench BUNDLE` measures a bundle of yours."
+    "R measures a bundle of yours from here, `secateur bench BUNDLE` from the command line."
 )
 
 HELP = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
 from speech.errors import BadInput
-from tui.exporting import Outgoing, copied
-from tui.screens.export import ExportScreen
+
+if TYPE_CHECKING:
+    from tui.exporting import Outgoing
 
 
 class OutgoingScreen(Screen[None]):
@@ -23,6 +25,8 @@ class OutgoingScreen(Screen[None]):
 
     def action_copy(self, kind: str) -> None:
         """The marked rows, else those that are shown."""
+        from tui.exporting import copied
+
         found = self.outgoing()
         rows = found.marked or found.rows
         try:
@@ -33,6 +37,8 @@ class OutgoingScreen(Screen[None]):
             self.say(f"{len(rows)} rows are copied as {'CSV' if kind == 'csv' else 'Markdown'}.")
 
     def action_export(self) -> None:
+        from tui.screens.export import ExportScreen
+
         def told(sentence: str | None) -> None:
             if sentence:
                 self.say(sentence)

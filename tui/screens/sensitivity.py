@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -42,6 +42,7 @@ class SensitivityScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__(id="sensitivity")
         self._found: Sequence[Sensitivity] = ()
+        self._faults: Sequence[str] = ()
         self._at = 0
         self._message = "Reading …"
 
@@ -58,11 +59,12 @@ class SensitivityScreen(Screen[None]):
         cast("SecateurApp", self.app).feed.ask_sensitivities(self)
 
     def on_sensitivities_read(self, message: SensitivitiesRead) -> None:
-        self._found, self._message = message.found, NONE
+        self._found, self._faults = message.read.found, message.read.faults
+        self._message = "" if self._faults else NONE
         self._update()
 
     def on_read_failed(self, message: ReadFailed) -> None:
-        self._found, self._message = (), f"✗ {message.sentence}"
+        self._found, self._faults, self._message = (), (message.sentence,), ""
         self._update()
 
     def action_following(self) -> None:
@@ -74,6 +76,7 @@ class SensitivityScreen(Screen[None]):
         self.query_one(Board).show(self._content)
 
     def _content(self, width: int) -> RenderableType:
+        faults = [Text(f"✗ {fault}\n", "bold") for fault in self._faults]
         if not self._found:
-            return Text(self._message)
-        return heat_map(self._found[min(self._at, len(self._found) - 1)], width)
+            return Group(*faults, Text(self._message))
+        return Group(*faults, heat_map(self._found[min(self._at, len(self._found) - 1)], width))

@@ -10,12 +10,14 @@ from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
 from speech.errors import BadInput
+from tui.source.jobs import Runner
 from tui.source.messages import (
     ComputedRead,
     DetailRead,
     PastRead,
     PlacesRead,
     ReadFailed,
+    RecordingsRead,
     RecordsRead,
     SensitivitiesRead,
 )
@@ -84,6 +86,9 @@ class Feed:
         self._ask(
             "sensitivities", to, lambda say: say(SensitivitiesRead(self.source.sensitivities()))
         )
+
+    def ask_recordings(self, to: MessagePump, runner: Runner) -> None:
+        self._ask("recordings", to, lambda say: say(RecordingsRead(runner.recordings())))
 
     def _ask(self, kind: str, to: MessagePump, answer: Callable[[Say], object]) -> Worker[None]:
         def work() -> None:

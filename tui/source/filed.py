@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
+from bench.folded import measurements_of
 from bench.reachable import reachable_bundles
 from bench.rows import rows_from
 from bench.sources import Findings, read_sources
+from bench.store.journal_lines import read_job_folder
 from bench.store.summaries import Summary
-from prune.damage import Sensitivity
 from speech.errors import BadInput
 from tui.source import reckoning
-from tui.source.profiles import measured_place, profile_places
-from tui.source.records import Computed, Detail, Place, Record
+from tui.source.profiles import all_devices, measured_place, profile_places
+from tui.source.records import ALL_DEVICES, Computed, Detail, Place, Record, Sensitivities
 from tui.source.sensitivity_files import read_all
 from tui.source.stored import guessed, in_time, records_of
 
@@ -28,20 +29,23 @@ class FileSource:
         self._named = tuple(sensitivities)
         self._guesses = reckoning.Guesses(lambda: self._findings)
         self._read_at: object = None
+        self._landed: dict[str, Findings] = {}  # by job: what was measured while this is shown
+        self._landings = 0
         self._refresh()
 
     def places(self) -> Sequence[Place]:
         self._refresh()
         devices = dict.fromkeys(_device(found) for found in self._findings.measurements)
         measured = [self._place(device) for device in devices]
-        return [*measured, *profile_places()] if measured else []
+        return [*measured, *all_devices(measured), *profile_places()] if measured else []
 
     def records(self, place: Place) -> Iterator[Sequence[Record]]:
         if place.kind == "estimated":
             yield guessed(self._guesses, place)
             return
-        device = place.id.partition(":")[2]
-        yield from records_of(iter([[one for one in self._summaries if one.row.device == device]]))
+        everywhere = place.id == ALL_DEVICES
+        own = [one for one in self._summaries if everywhere or one.row.device == place.device]
+        yield from records_of(iter([own]))
 
     def detail(self, record: Record) -> Detail:
         try:
@@ -61,21 +65,32 @@ class FileSource:
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None:
         return reckoning.computed(detail, dense)
 
-    def sensitivities(self) -> Sequence[Sensitivity]:
+    def sensitivities(self) -> Sensitivities:
         return read_all(self._named, self._path)
+
+    def land(self, folder: Path, device: str, bundles: Sequence[tuple[Path, str]]) -> None:
+        """Shown beside the file, which stays as it is: the journal is kept, for the store."""
+        found = read_job_folder(folder)
+        events = [line.stamped for line in found.lines]
+        measured = measurements_of(found.job, events, device)
+        places = [(Path(case.bundle), case.bundle_sha256) for case in found.job.cases]
+        here = reachable_bundles([*places, *bundles])
+        manifests = {sha256: bundle.manifest for sha256, bundle in here.items()}
+        self._landed[found.job.id] = Findings(measured, here, manifests)
+        self._landings += 1
 
     def stamp(self) -> object:
         try:
             status = self._path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size
+        return status.st_mtime_ns, status.st_size, self._landings
 
     def _refresh(self) -> None:
         stamp = self.stamp()
         if stamp is not None and stamp == self._read_at:
             return
-        self._findings: Findings = read_sources([self._path])
+        self._findings = _joined([read_sources([self._path]), *list(self._landed.values())])
         self._read_at = stamp
         self._guesses.forget()
         rows = rows_from(self._findings.measurements, self._findings.manifests)
@@ -87,6 +102,14 @@ class FileSource:
     def _place(self, device: str) -> Place:
         own = [found for found in self._findings.measurements if _device(found) == device]
         return measured_place(device, len(own), own[-1].environment)
+
+
+def _joined(parts: Sequence[Findings]) -> Findings:
+    return Findings(
+        [found for part in parts for found in part.measurements],
+        {sha256: bundle for part in parts for sha256, bundle in part.bundles.items()},
+        {sha256: manifest for part in parts for sha256, manifest in part.manifests.items()},
+    )
 
 
 def _device(found: Measurement) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from prune.damage import Sensitivity
-from tui.source.records import Computed, Detail, Place, Record
+from tui.source.jobs import Recording
+from tui.source.records import Computed, Detail, Place, Record, Sensitivities
 
 
 @dataclass
@@ -44,7 +44,12 @@ class PastRead(Message):
 
 @dataclass
 class SensitivitiesRead(Message):
-    found: Sequence[Sensitivity]
+    read: Sensitivities
+
+
+@dataclass
+class RecordingsRead(Message):
+    recordings: Sequence[Recording]
 
 
 @dataclass

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from device_profiles.machine import Machine
 from device_profiles.probe import nearest_profile, profile_for
 from device_profiles.profiles import Profile, load_profiles
-from tui.source.records import Place
+from tui.source.records import ALL_DEVICES, OF_DEVICE, Place
 from tui.tradeoffs.budgets import Limits
 
 
@@ -19,7 +19,15 @@ def measured_place(device: str, count: int, facts: Mapping[str, Any]) -> Place:
     profile = nearest_profile(machine, _profiles()) or profile_for(machine)
     what = str(facts.get("model") or facts.get("cpu") or "")
     name = device or "this"
-    return Place(f"device:{device}", name, "measured", what, count, Limits.of(profile.budgets))
+    return Place(f"{OF_DEVICE}{device}", name, "measured", what, count, Limits.of(profile.budgets))
+
+
+def all_devices(measured: Sequence[Place]) -> list[Place]:
+    """The place where all of them are, if there is more than one. It has no budgets of its own."""
+    if len(measured) < 2:
+        return []
+    count = sum(place.count or 0 for place in measured)
+    return [Place(ALL_DEVICES, "all devices", "measured", "", count)]
 
 
 def profile_places() -> list[Place]:

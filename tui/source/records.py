@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from bench.agent.measurement import Measurement
 from bench.rows import Row
-from prune.damage import Sensitivity
 from runtime.bundle import Manifest
 from tui.tradeoffs.budgets import Limits
+
+if TYPE_CHECKING:
+    from prune.damage import Sensitivity
+
+#: How the ids of devices' places begin, and the id of that where every device is.
+OF_DEVICE, ALL_DEVICES = "device:", "all"
 
 Kind = Literal["measured", "estimated"]
 
@@ -26,6 +31,11 @@ class Place:
     about: str = ""
     count: int | None = None  # of results; None where nobody has counted them
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def device(self) -> str:
+        """As results call it."""
+        return self.id.partition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,14 @@ class Computed:
     dense_giga: float | None = None
 
 
+@dataclass(frozen=True)
+class Sensitivities:
+    """Those that were found, and a sentence for each file that holds none."""
+
+    found: Sequence[Sensitivity] = ()
+    faults: Sequence[str] = ()
+
+
 class Source(Protocol):
     """What the app asks of its data; every method may take its time and raise BadInput."""
 
@@ -75,7 +93,11 @@ class Source(Protocol):
 
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None: ...
 
-    def sensitivities(self) -> Sequence[Sensitivity]: ...
+    def sensitivities(self) -> Sensitivities: ...
+
+    def land(self, folder: Path, device: str, bundles: Sequence[tuple[Path, str]]) -> None:
+        """Take in what a job has measured so far; bundles lie here and have these hashes."""
+        ...
 
     def stamp(self) -> object:
         """Another one as soon as there is something new to read."""

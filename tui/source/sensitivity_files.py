@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prune.damage import Sensitivity
 from speech.errors import BadInput
+from tui.source.records import Sensitivities
 
 PATTERN = "sensitivity*.json"
 HOW = "secateur sensitivity MODEL --corpus demo:calibration --json > sensitivity.json"
@@ -16,17 +17,28 @@ HOW = "secateur sensitivity MODEL --corpus demo:calibration --json > sensitivity
 def read_sensitivity(path: Path) -> Sensitivity:
     """BadInput for anything else."""
     try:
-        return Sensitivity.from_json(json.loads(path.read_text(encoding="utf-8")))
+        table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read ({problem.strerror}).") from problem
+    except ValueError as problem:
+        raise BadInput(f"{path} is not JSON ({problem}); `{HOW}` writes it.") from problem
+    try:
+        return Sensitivity.from_json(table)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
-        raise BadInput(f"{path} is no sensitivity; `{HOW}` writes one.") from problem
+        raise BadInput(f"{path} is JSON, but no sensitivity; `{HOW}` writes one.") from problem
 
 
 def found_beside(path: Path) -> list[Path]:
     return sorted(path.parent.glob(PATTERN))
 
 
-def read_all(named: Iterable[Path], beside: Path) -> list[Sensitivity]:
-    paths = dict.fromkeys(path.resolve() for path in (*named, *found_beside(beside)))
-    return [read_sensitivity(path) for path in paths]
+def read_all(named: Iterable[Path], beside: Path) -> Sensitivities:
+    """One that is wrong does not hide the others."""
+    found: list[Sensitivity] = []
+    faults: list[str] = []
+    for path in dict.fromkeys(path.resolve() for path in (*named, *found_beside(beside))):
+        try:
+            found.append(read_sensitivity(path))
+        except BadInput as problem:
+            faults.append(str(problem))
+    return Sensitivities(found, faults)

@@ -8,19 +8,20 @@ from pathlib import Path
 from bench.reachable import reachable_bundles
 from bench.rows import Row
 from bench.sources import read_sources
+from bench.store.store import Store
 from bench.store.summaries import Summaries, Summary
 from device_profiles.profiles import ProfileError
-from prune.damage import Sensitivity
 from speech.errors import BadInput
 from tui.source import reckoning
-from tui.source.profiles import measured_place, profile_places
-from tui.source.records import Computed, Detail, Place, Record
+from tui.source.profiles import all_devices, measured_place, profile_places
+from tui.source.records import ALL_DEVICES, Computed, Detail, Place, Record, Sensitivities
 from tui.source.sensitivity_files import read_all
 
 #: Seconds that the app waits for a store that another process has locked; then it says so.
 PATIENCE = 2.0
 #: Results in a batch: few at first, so that there is something to see.
 _FIRST, _LATER = 100, 1000
+_OF_MANY = 4000  # as each batch is put among all those before it
 
 
 class StoredSource:
@@ -41,15 +42,17 @@ class StoredSource:
             store.fold_anew()
             owners = store.owners()
         measured = [measured_place(one.name, one.cases, one.facts) for one in owners]
-        return [*measured, *profile_places()] if measured else []
+        return [*measured, *all_devices(measured), *profile_places()] if measured else []
 
     def records(self, place: Place) -> Iterator[Sequence[Record]]:
         if place.kind == "estimated":
             yield guessed(self._guesses, place)
             return
         with Summaries.at(self._path, patience=self._patience) as store:
-            device = place.id.partition(":")[2]
-            yield from records_of(store.of(device, first=_FIRST, later=_LATER))
+            if place.id == ALL_DEVICES:
+                yield from records_of(_of_all(store))
+            else:
+                yield from records_of(store.of(place.device, first=_FIRST, later=_LATER))
 
     def detail(self, record: Record) -> Detail:
         with Summaries.at(self._path, patience=self._patience) as store:
@@ -68,8 +71,15 @@ class StoredSource:
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None:
         return reckoning.computed(detail, dense)
 
-    def sensitivities(self) -> Sequence[Sensitivity]:
+    def sensitivities(self) -> Sensitivities:
         return read_all(self._named, self._path)
+
+    def land(self, folder: Path, device: str, bundles: Sequence[tuple[Path, str]]) -> None:
+        with Store.at(self._path, patience=self._patience) as store:
+            for place, sha256 in bundles:
+                if place.is_dir():
+                    store.add_bundles([(place, sha256)])
+            store.add_folder(folder, device)
 
     def stamp(self) -> object:
         """SQLite writes to the log beside the file first. Whoever only reads makes an empty log."""
@@ -78,6 +88,11 @@ class StoredSource:
             self._guesses.forget()
         self._stamp = stamp
         return stamp
+
+
+def _of_all(store: Summaries) -> Iterator[Sequence[Summary]]:
+    for owner in store.owners():
+        yield from store.of(owner.name, first=_FIRST, later=_OF_MANY)
 
 
 def _written(path: Path) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.text import Text
+from textual.geometry import Offset
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -34,6 +36,20 @@ class Places(OptionList):
             self.add_options([_heading("○ ESTIMATED"), *map(_option, guessed)])
         if chosen and chosen.id in self._places:
             self.highlighted = self.get_option_index(chosen.id)
+
+    def spots(self) -> list[tuple[Offset, Callable[[], object]]]:
+        """Of the devices in sight: where each stands on the screen, and how it is chosen."""
+        inside, top = self.content_region, int(self.scroll_offset.y)
+        lines = enumerate(self.options[top : top + inside.height])
+        return [
+            (Offset(inside.right - 3, inside.y + line), partial(self._choose, option.id))
+            for line, option in lines
+            if option.id in self._places
+        ]
+
+    def _choose(self, place: str) -> None:
+        self.highlighted = self.get_option_index(place)
+        self.post_message(self.Chosen(self._places[place]))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import ClassVar
 
 import numpy as np
+from rich.markup import escape
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
@@ -16,12 +17,11 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.glyphs import glyph_of
 from tui.scatter_grid import MANY_BARS, Cell, Floats, Plane, Scene, Window, draw, nearest
 from tui.tradeoffs.axes import Axis
 from tui.view import View
 
-#: So many colours tell methods apart; then they come round again.
+#: So many colours tell methods, or devices, apart; then they come round again.
 METHOD_COLOURS = 7
 _NEARER, _FARTHER, _STEP = 0.8, 1.25, 0.15
 
@@ -51,7 +51,7 @@ class Scatter(Widget):
         self._shown: tuple[object, ...] = ()
         self._lines: list[Strip] | None = None
         self._glyphs: list[str] = []
-        self._methods: list[str] = []
+        self._groups: list[str] = []
         self._marked_version = -1
         self._held: tuple[int, int] | None = None
         self._dragged = False
@@ -67,6 +67,8 @@ class Scatter(Widget):
         self._lines = None
         x, y = self.view.x_axis, self.view.y_axis
         self.border_title = f"{y.label} over {x.label}"
+        told = [f"{letter} {device}" for device, letter in self.view.letters.items()]
+        self.border_subtitle = escape(" · ".join(told))
         self.refresh()
 
     def show_all(self) -> None:
@@ -171,7 +173,7 @@ class Scatter(Widget):
             glyphs=self._glyphs,
             styles=[
                 "failing" if bad else style
-                for bad, style in zip(view.failing.tolist(), self._methods, strict=True)
+                for bad, style in zip(view.failing.tolist(), self._groups, strict=True)
             ],
             front=view.front,
             more_is_better=not view.x_axis.lower_is_better,
@@ -187,10 +189,10 @@ class Scatter(Widget):
         if self._marked_version == self.view.version:
             return
         self._marked_version = self.view.version
-        rows = self.view.rows
-        names = {name: number for number, name in enumerate(sorted({row.method for row in rows}))}
-        self._glyphs = [glyph_of(row) for row in rows]
-        self._methods = [f"method-{names[row.method] % METHOD_COLOURS}" for row in rows]
+        groups = self.view.groups()
+        numbers = {name: number for number, name in enumerate(sorted(set(groups)))}
+        self._glyphs = self.view.marks()
+        self._groups = [f"method-{numbers[name] % METHOD_COLOURS}" for name in groups]
 
     def _painted(self) -> list[Strip]:
         width, height = self.size

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.columns import COLUMNS, NAME, REMOVED, Column
+from tui.columns import NAME, Column
 from tui.glyphs import FAILS, UNBEATEN, glyph_of
 from tui.view import View
 
@@ -74,7 +74,7 @@ class VariantTable(ScrollView, can_focus=True):
         self._name_width = min(max(NAME.width, self.view.longest_name), _NAME_AT_MOST)
         self._front = set(self.view.front)
         self.virtual_size = Size(
-            self._fixed + sum(c.width + 2 for c in COLUMNS[1:]), len(order) + 1
+            self._fixed + sum(c.width + 2 for c in self.view.columns[1:]), len(order) + 1
         )
         position = self.view.position_of(keep) if keep else None
         place = self._place_of(position)
@@ -149,7 +149,7 @@ class VariantTable(ScrollView, can_focus=True):
         if x < self._fixed:
             return NAME
         x += int(self.scroll_offset.x) - self._fixed
-        for column in COLUMNS[1:]:
+        for column in self.view.columns[1:]:
             if x < column.width + 2:
                 return column
             x -= column.width + 2
@@ -162,7 +162,7 @@ class VariantTable(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         if y == 0:
             style = self.rich_style + self.get_component_rich_style("table--head", partial=True)
-            return self._strip(self._head(), [style] * (len(COLUMNS) + 1), left)
+            return self._strip(self._head(), [style] * (len(self.view.columns) + 1), left)
         place = int(top) + y - 1
         if place >= len(self.view.order):
             return Strip.blank(self._room.width, self.rich_style)
@@ -171,19 +171,13 @@ class VariantTable(ScrollView, can_focus=True):
 
     def _head(self) -> list[str]:
         sort, arrow = self.view.sort, "▼" if self.view.descending else "▲"
-        return ["", *(c.title + (arrow if c.key == sort else "") for c in COLUMNS)]
+        return ["", *(c.title + (arrow if c.key == sort else "") for c in self.view.columns)]
 
     def _texts(self, at: int) -> list[str]:
         record = self.view.records[at]
         sign = FAILS if self.view.failing[at] else UNBEATEN if at in self._front else " "
         number = str(self.marked.index(record.key) + 1) if record.key in self.marked else " "
-        cells = [column.cell(record.row) for column in COLUMNS]
-        removed = self.view.removed_percent(at)
-        if removed is not None:
-            cells[_REMOVED] = f"{removed:.0f} %"
-        if self.view.failing[at]:
-            cells[-1] = "; ".join([*map(str, self.view.excesses(at)), *filter(None, cells[-1:])])
-        return [f"{glyph_of(record.row)}{sign}{number}", *cells]
+        return [f"{glyph_of(record.row)}{sign}{number}", *self.view.cells(at)]
 
     def _styles(self, at: int, place: int) -> list[Style]:
         style = self.rich_style
@@ -194,7 +188,7 @@ class VariantTable(ScrollView, can_focus=True):
         if place == self.cursor:
             mark = self.get_component_rich_style("table--cursor", partial=True)
             style, sign = style + mark, sign + mark
-        return [sign] + [style] * len(COLUMNS)
+        return [sign] + [style] * len(self.view.columns)
 
     def _strip(self, texts: Sequence[str], styles: Sequence[Style], left: float) -> Strip:
         """The first two stay where they are, the others move to the left."""
@@ -202,15 +196,14 @@ class VariantTable(ScrollView, can_focus=True):
         fixed = Strip([Segment(texts[0].ljust(_SIGNS), styles[0]), Segment(f"{name}  ", styles[1])])
         rest = Strip(
             Segment(f"{_fitted(text, column.width, is_number=column.is_number)}  ", style)
-            for column, text, style in zip(COLUMNS[1:], texts[2:], styles[2:], strict=True)
+            for column, text, style in zip(
+                self.view.columns[1:], texts[2:], styles[2:], strict=True
+            )
         )
         width = self._room.width
         room = max(0, width - self._fixed)
         moved = rest.crop(int(left), int(left) + room)
         return Strip.join([fixed, moved]).adjust_cell_length(width, styles[-1])
-
-
-_REMOVED = next(at for at, column in enumerate(COLUMNS) if column.key == REMOVED)
 
 
 def _fitted(text: str, width: int, *, is_number: bool) -> str:
