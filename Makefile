@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test test-arm64 optimum test-optimum lint tui tui-web picture bench bench-peers curves demo-models clean
+.PHONY: help prune-and-export test test-docs test-arm64 optimum test-optimum lint docs reference docker
+.PHONY: tui tui-web picture bench bench-peers curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 RECIPE ?= recipes/demo.toml
@@ -16,13 +17,16 @@ PEERS := .venv-peers
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE says (the bundled demo)
 	$(BIN)/secateur run $(RECIPE)
 
 test: $(VENV)/.dev ## all tests that can run on this machine
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+test-docs: $(VENV)/.dev ## every command of README and docs, run (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m documented tests/docs
 
 optimum: $(OPTIMUM)/.ready ## set up .venv-optimum, where optimum and its older transformers live
 
@@ -37,6 +41,15 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev ## the pages as a site in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+reference: $(VENV)/.host ## write docs/commands.md and docs/recipes.md anew, from the commands and the schema
+	$(BIN)/python -m pipeline.reference
+
+docker: ## an image of the host side (ON=cuda for NVIDIA GPUs)
+	docker build --build-arg ON=$(or $(ON),cpu) --build-arg PIP_EXTRA_INDEX_URL=$(PIP_EXTRA_INDEX_URL) -t secateur:$(or $(ON),cpu) .
 
 tui: $(VENV)/.host ## find the variant to keep: your results, or the demo's as long as you have none
 	$(BIN)/secateur tui $(SHOWN)
@@ -73,7 +86,7 @@ $(VENV)/.host: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.host
-	$(INSTALL) -e '.[host,tui,dev]'
+	$(INSTALL) -e '.[host,tui,docs,dev]'
 	@touch $@
 
 $(OPTIMUM)/.ready: pyproject.toml constraints-optimum.txt
