@@ -1,8 +1,14 @@
-"""From a PyTorch module to one ONNX file: traced quietly, weights kept once and as they are."""
+"""From a PyTorch module to one ONNX file: traced quietly, weights kept once and as they are.
 
+Tracing is nearly all of the time, and what comes of it depends on shapes and settings alone: what
+differs in its weights only, such as the variants of a model, is traced once a process.
+"""
+
+import hashlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +17,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.onnx import ONNXProgram
 
 #: Has `Gelu` and `LayerNormalization` as single operators; onnxruntime 1.17 and later run it.
 OPSET = 20
@@ -56,24 +63,93 @@ def _quietly() -> Iterator[None]:
 def write_graph(module: nn.Module, signature: Signature, path: Path) -> None:
     """Trace `module` and write one self-contained ONNX file (its folder must exist)."""
     with _quietly(), torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            signature.inputs,
-            input_names=signature.input_names,
-            output_names=signature.output_names,
-            dynamic_shapes=signature.axes,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-            optimize=False,
-        )
-        assert program is not None  # only the legacy exporter returns nothing
+        program = _traced(module.eval(), signature)
         _transpose_weights(program.model.graph)
         program.optimize()
         graph = program.model.graph
         graph.inputs.extend(graph.initializers[name] for name in signature.loose)
         _forget_origins(program.model)
         ir.save(program.model, path)
+
+
+#: What was traced last, without weights, by what decides how it comes out.
+_stencils: OrderedDict[str, ir.Model] = OrderedDict()
+_MOST_STENCILS = 8
+
+
+def _traced(module: nn.Module, signature: Signature) -> ONNXProgram:
+    """The module's program with its weights, traced anew only if none like it was."""
+    weights = _weights(module)
+    key = _likeness(module, signature, weights)
+    if key not in _stencils:
+        program = _trace(module, signature)
+        if not program.model.graph.initializers.keys() <= weights.keys():
+            return program  # it has constants that may have been worked out from the weights
+        for value in program.model.graph.initializers.values():
+            value.const_value = None
+        _stencils[key] = program.model
+        if len(_stencils) > _MOST_STENCILS:
+            _stencils.popitem(last=False)
+    _stencils.move_to_end(key)
+    model = _stencils[key].clone()
+    for name, value in model.graph.initializers.items():
+        value.const_value = ir.tensor(weights[name].detach().numpy(), name=name)
+    return ONNXProgram(model, None)
+
+
+def _trace(module: nn.Module, signature: Signature) -> ONNXProgram:
+    program = torch.onnx.export(
+        module,
+        signature.inputs,
+        input_names=signature.input_names,
+        output_names=signature.output_names,
+        dynamic_shapes=signature.axes,
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+        optimize=False,
+    )
+    assert program is not None  # only the legacy exporter returns nothing
+    return program
+
+
+def _weights(module: nn.Module) -> dict[str, Tensor]:
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _likeness(module: nn.Module, signature: Signature, weights: Mapping[str, Tensor]) -> str:
+    """A hash of all that tracing can see of a module, which is all but the values of its weights.
+
+    Weights that share their memory count as tied.
+    """
+    first = dict[int, str]()
+    held = [
+        (name, weight.shape, weight.dtype, first.setdefault(weight.data_ptr(), name))
+        for name, weight in weights.items()
+    ]
+    parts = [(name, type(part), _settings(part)) for name, part in module.named_modules()]
+    inputs = [(given.shape, given.dtype) for given in _flat(signature.inputs)]
+    names = (signature.axes, signature.input_names, signature.output_names, signature.loose)
+    return hashlib.sha256(repr((held, parts, inputs, names)).encode()).hexdigest()
+
+
+def _settings(part: nn.Module) -> list[tuple[str, str]]:
+    """What decides how a module computes beside its weights: numbers, switches, functions."""
+    own = {"_parameters", "_buffers", "_modules"}
+    return sorted(
+        (key, getattr(value, "__qualname__", None) or repr(value))
+        for key, value in vars(part).items()
+        if key not in own
+    )
+
+
+def _flat(inputs: Any) -> Iterator[Tensor]:
+    if isinstance(inputs, Tensor):
+        yield inputs
+    else:
+        for part in inputs:
+            yield from _flat(part)
 
 
 def _transpose_weights(graph: ir.Graph) -> None:

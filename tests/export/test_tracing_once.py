@@ -1,0 +1,71 @@
+"""Models that differ in their weights only are traced once, and nobody can tell."""
+
+import copy
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from export import tracing
+from export.ctc_graph import write_ctc
+from export.whisper_graph import write_decoder, write_encoder
+from prune.checkpoint import Checkpoint
+
+
+@pytest.fixture(autouse=True)
+def nothing_traced_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget(monkeypatch)
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_stencils", OrderedDict())
+
+
+def graphs(checkpoint: Checkpoint, model: Any, place: Path) -> bytes:
+    if checkpoint.family == "ctc":
+        write_ctc(model, place / "model.onnx")
+        return (place / "model.onnx").read_bytes()
+    write_encoder(model, place / "encoder.onnx")
+    write_decoder(model, place / "decoder.onnx")
+    return b"".join((place / f"{role}.onnx").read_bytes() for role in ("encoder", "decoder"))
+
+
+def other_weights(model: Any) -> Any:
+    other = copy.deepcopy(model)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    return other
+
+
+def test_a_second_model_of_the_same_shape_is_not_traced_and_comes_out_the_same(
+    tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tiny_checkpoint.model, other_weights(tiny_checkpoint.model)
+    traced: list[object] = []
+    trace = tracing._trace
+    monkeypatch.setattr(tracing, "_trace", lambda *a: traced.append(a) or trace(*a))
+    alone = graphs(tiny_checkpoint, second, tmp_path)
+    one_each = len(traced)
+    forget(monkeypatch)
+    before = graphs(tiny_checkpoint, first, tmp_path)
+    assert graphs(tiny_checkpoint, second, tmp_path) == alone != before
+    assert len(traced) == 2 * one_each
+
+
+def test_another_setting_is_traced_anew(
+    tiny_whisper: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = copy.deepcopy(tiny_whisper.model)
+    other.model.encoder.layers[0].final_layer_norm.eps = 0.1
+    path = tmp_path / "encoder.onnx"
+    write_encoder(tiny_whisper.model, path)
+    before = path.read_bytes()
+    write_encoder(other, path)
+    after = path.read_bytes()
+    forget(monkeypatch)
+    write_encoder(other, path)
+    assert path.read_bytes() == after != before
