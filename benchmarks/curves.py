@@ -101,7 +101,7 @@ class Curves:
 
     def _cells(self, bench: "Workbench", name: str, seed: int, sparsities: list[float]) -> None:
         """A gradual schedule passes through all sparsities on its way to the last."""
-        passes = METHODS[name].schedule in ("gradual", "rewind", "repeat")
+        passes = METHODS[name].passes
 
         def note(reached: float, checkpoint: "Checkpoint") -> None:
             if reached in sparsities:

@@ -135,12 +135,14 @@ def _likeness(module: nn.Module, signature: Signature, weights: Mapping[str, Ten
 
 
 def _settings(part: nn.Module) -> list[tuple[str, str]]:
-    """What decides how a module computes beside its weights: numbers, switches, functions."""
-    own = {"_parameters", "_buffers", "_modules"}
+    """What decides how a module computes beside its weights: numbers, switches, functions.
+
+    What begins with _ is bookkeeping: transformers leaves hooks there once a model has listened.
+    """
     return sorted(
         (key, getattr(value, "__qualname__", None) or repr(value))
         for key, value in vars(part).items()
-        if key not in own
+        if not key.startswith("_")
     )
 
 

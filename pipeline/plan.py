@@ -2,21 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pipeline.recipe import Recipe
+from pipeline.model_name import ModelName
+from pipeline.recipe.schema import Recipe
 from prune.methods import METHODS
 from prune.option_use import settled_sparsity, used
 from prune.options import Options
-from speech.assets import bundled_model
+from runtime.bundle import MANIFEST, Bundle
 from speech.corpora import Corpus
+from speech.errors import BadInput
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 6
+FORMAT = 7
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"
@@ -26,7 +28,7 @@ _LIBRARIES = ("secateur", "torch", "transformers", "onnx", "onnxruntime")
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant: a model, a method, a sparsity, a precision."""
+    """One variant: a model, a method, a sparsity, a seed, a precision."""
 
     model: str
     method: str
@@ -34,13 +36,19 @@ class Cell:
     precision: str = "fp32"
     #: In place of a sparsity: heads50-ffn25.
     shares: str = ""
+    seed: int = 0
+    #: Whether the seed is not the recipe's first, and so is part of the name.
+    reseeded: bool = False
+    #: Sparsities through which a gradual method comes to its deepest, this one among them.
+    path: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
         """The bundle's folder: demo-whisper-mp_global-50, demo-whisper-dense-int8."""
-        parts = [Path(self.model).name, self.method]
+        parts = [ModelName.of(self.model).short, self.method]
         parts += [f"{100 * self.sparsity:g}"] if self.sparsity else []
         parts += [self.shares] if self.shares else []
+        parts += [f"seed{self.seed}"] if self.reseeded else []
         parts += [self.precision] if self.precision != "fp32" else []
         return "-".join(parts)
 
@@ -54,25 +62,40 @@ def cells(recipe: Recipe) -> list[Cell]:
     """Every variant once; at sparsity 0 all methods give the same dense model.
 
     Where a method fine-tunes there is the dense model too, fine-tuned for as long. A method that
-    is told in shares or by a pattern how much to cut has one variant, whatever the sparsities.
+    is told in shares or by a pattern how much to cut has one variant, whatever the sparsities. One
+    that draws nothing by chance has one variant, whatever the seeds.
     """
-    options = recipe.prune.options(recipe.seed)
+    plain = [cell for model in recipe.models for cell in _plain(model, recipe)]
+    seeded = [
+        replace(cell, seed=seed, reseeded=seed != recipe.seed)
+        for cell in plain
+        for seed in (recipe.seeds if draws(cell.method) else recipe.seeds[:1])
+    ]
+    others = [name for name in recipe.export.precisions if name != "fp32"]
+    all_of_them = (replace(cell, precision=p) for cell in seeded for p in ("fp32", *others))
+    return list({cell.name: cell for cell in all_of_them}.values())
+
+
+def draws(method: str) -> bool:
+    """Whether anything in it depends on the seed: the clips that are heard, or a lesson."""
+    return method in METHODS and METHODS[method].listens
+
+
+def _plain(model: str, recipe: Recipe) -> Iterator[Cell]:
+    """In fp32 and of one seed."""
+    options, sparsities = recipe.prune.options(recipe.seed), recipe.prune.sparsities
     cutting = [method for method in recipe.prune.methods if method != CONTROL]
-    sparsities = recipe.prune.sparsities
     learning = [method for method in cutting if METHODS[method].fine_tunes]
     depths = [*filter(None, sparsities), None]
-    learns = any(True for s in depths for _ in _cut("", learning, s, options))
-    has_control = learns or CONTROL in recipe.prune.methods
-    others = [name for name in recipe.export.precisions if name != "fp32"]
-    wanted: dict[str, Cell] = {}
-    for model in recipe.models:
-        mine = [Cell(model, "dense", 0)] if 0 in sparsities else []
-        mine += [Cell(model, CONTROL, 0)] if has_control else []
-        mine += [cell for s in sparsities if s for cell in _cut(model, cutting, s, options)]
-        mine += list(_cut(model, cutting, None, options))
-        for cell in (replace(cell, precision=p) for cell in mine for p in ("fp32", *others)):
-            wanted.setdefault(cell.name, cell)
-    return list(wanted.values())
+    learns = any(True for s in depths for _ in _cut(model, learning, s, options))
+    if 0 in sparsities:
+        yield Cell(model, "dense", 0)
+    if learns or CONTROL in recipe.prune.methods:
+        yield Cell(model, CONTROL, 0)
+    path = tuple(sorted(filter(None, sparsities)))
+    for depth in depths:
+        for cell in _cut(model, cutting, depth, options):
+            yield replace(cell, path=path) if METHODS[cell.method].passes else cell
 
 
 def _cut(
@@ -93,16 +116,40 @@ def _shares(options: Options) -> str:
     return "-".join(f"{name}{100 * part:g}" for name, part in parts.items() if part is not None)
 
 
-def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
-    """SHA-256 of everything that decides what the cell's bundle holds."""
-    decisive: dict[str, Any] = {
+def fingerprints(recipe: Recipe, corpus: Corpus) -> dict[Cell, str]:
+    """By cell the SHA-256 of everything that decides what its bundle holds."""
+    models = {model: model_digest(model) for model in recipe.models}
+    scored = {
         "format": FORMAT,
-        "model": model_digest(cell.model),
-        "cell": [cell.method, cell.sparsity],
-        "seed": recipe.seed,
         "corpus": corpus_digest(corpus),
         "normalizer": recipe.corpus.normalizer or corpus.normalizer,
         "versions": versions(),
+    }
+    return {
+        cell: digest_of(scored | {"model": models[cell.model]} | _decisive(cell, recipe))
+        for cell in cells(recipe)
+    }
+
+
+def is_finished(folder: Path, mark: str) -> bool:
+    """Whether the bundle of that fingerprint is there."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    try:
+        return bool(Bundle.open(folder).manifest.provenance.get("fingerprint") == mark)
+    except BadInput:
+        return False
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _decisive(cell: Cell, recipe: Recipe) -> dict[str, Any]:
+    """What is the cell's own."""
+    decisive: dict[str, Any] = {
+        "cell": [cell.method, cell.sparsity, cell.path],
+        "seed": cell.seed,
     }
     how = recipe.export
     if cell.precision != "fp32":
@@ -113,35 +160,28 @@ def fingerprint(cell: Cell, recipe: Recipe, corpus: Corpus) -> str:
         decisive["pytorch"] = [how.pytorch, how.zstd if how.pytorch == "packed" else None]
     method = METHODS.get(cell.method)
     if method and method.listens:
-        decisive["calibration"] = [recipe.corpus.calibrate, recipe.corpus.calibration_clips]
+        decisive["calibration"] = recipe.corpus.calibration
     if method and method.fine_tunes:
-        decisive["lessons"] = recipe.corpus.lessons
+        decisive["lessons"] = recipe.corpus.learnt
     if method:
-        decisive["options"] = asdict(used(cell.method, recipe.prune.options(recipe.seed)))
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+        decisive["options"] = asdict(used(cell.method, recipe.prune.options(cell.seed)))
+    return decisive
 
 
 def versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
-def model_from(name: str) -> Literal["folder", "bundled", "hub"]:
-    """Where the name leads: to a model that comes with Secateur, a folder or the hub."""
-    if Path(name).expanduser().is_dir():
-        return "folder"
-    return "bundled" if bundled_model(name) else "hub"
-
-
-def model_digest(name: str) -> str:
-    """Of a folder its files' bytes; of a hub model its name."""
-    folder = bundled_model(name) or Path(name).expanduser()
-    if not folder.is_dir():
-        return name
+def model_digest(text: str) -> str:
+    """Of a folder its files' bytes; of a hub model its name and revision."""
+    name = ModelName.of(text)
+    if name.folder is None:
+        return text
     return _digest(
         part
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(name.folder.rglob("*"))
         if path.is_file()
-        for part in (path.relative_to(folder).as_posix().encode(), path.read_bytes())
+        for part in (path.relative_to(name.folder).as_posix().encode(), path.read_bytes())
     )
 
 

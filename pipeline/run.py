@@ -1,26 +1,41 @@
 """Prune, score, export and measure what a recipe asks for; finished work is not done again."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
-from bench.local import Step, measure_here
-from bench.remote.devices import THIS
-from bench.remote.journal_copy import data_folder
-from bench.results import Measurement, read_results, write_results
 from bench.rows import Row, rows_from
-from pipeline.plan import Cell, cells, fingerprint
-from pipeline.progress import Report
+from pipeline.events import Event, Hear, Planned, Refused
+from pipeline.executors.work import Order
+from pipeline.locked import alone_in
+from pipeline.measuring import RESULTS, kept, measure
+from pipeline.plan import Cell, cells, fingerprints, is_finished
 from pipeline.recipe import Recipe
+from pipeline.recipe.section import did_you_mean
+from pipeline.spoken import scored_on
+from pipeline.tasks import STATISTICS, Task, tasks
+from pipeline.workers import chosen_workers, threads_each
 from runtime.bundle import Bundle
 from runtime.whole_folder import refuse_unwritable
-from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
-Say = Callable[[str], None]
 
-#: The folder beside the bundles in which a measurement waits to be gone on with.
-_UNFINISHED = ".measuring"
+@dataclass(frozen=True)
+class Way:
+    """How a run is done; nothing here changes what comes out."""
+
+    #: Where to prune and listen: auto, cuda, mps or cpu. Measuring is the processor's.
+    device: str = "auto"
+    executor: Literal["local", "ray"] = "local"
+    #: Processes side by side; None for as many as this machine bears.
+    workers: int | None = None
+    #: Patterns of the bundles' names; empty for all.
+    only: Sequence[str] = ()
+    #: Whether those bundles are made anew.
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,89 +46,81 @@ class Outcome:
     measured: int
     #: Names of the bundles that could not be made; why was said.
     missing: tuple[str, ...]
+    #: Devices that could not be measured on.
+    unmeasured: tuple[str, ...] = ()
 
 
-def run(recipe: Recipe, *, report: Report, say: Say, device: str = "auto") -> Outcome:
-    """Bring `recipe.output` up to date: one bundle a cell, and a measurement of each.
-
-    `device` is where the workstation prunes and listens; measuring is the CPU's.
-    """
-    refuse_unwritable(_kept())
+def run(recipe: Recipe, way: Way | None = None, *, hear: Hear) -> Outcome:
+    """Bring `recipe.output` up to date: one bundle a cell, and a measurement of each."""
+    way = way or Way()
+    refuse_unwritable(kept())
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
-    corpus = open_corpus(recipe.corpus.evaluate, limit=recipe.corpus.limit, seed=recipe.seed)
-    wanted = {cell: fingerprint(cell, recipe, corpus) for cell in cells(recipe)}
-    unfinished = [cell for cell, mark in wanted.items() if not _finished(output / cell.name, mark)]
-    missing: set[Cell] = set()
-    if unfinished:
-        from pipeline.build import build
-        from prune.device import chosen_device
-
-        place = chosen_device(device)
-        for model in dict.fromkeys(cell.model for cell in unfinished):
-            mine = {cell: wanted[cell] for cell in unfinished if cell.model == model}
-            missing |= build(model, mine, recipe, corpus, device=place, report=report, say=say)
-    bundles = [Bundle.open(output / cell.name) for cell in wanted if cell not in missing]
-    results = output / "results.jsonl"
-    measurements, measured = _measure(bundles, recipe, corpus, results, report)
-    built, names = len(unfinished) - len(missing), tuple(sorted(cell.name for cell in missing))
-    return Outcome(rows_from(measurements), results, built, measured, names)
+    with alone_in(output):
+        return _run(recipe, way, output, hear)
 
 
-def _finished(folder: Path, mark: str) -> bool:
-    if not (folder / "bundle.json").is_file():
-        return False
-    try:
-        return bool(Bundle.open(folder).manifest.provenance.get("fingerprint") == mark)
-    except BadInput:
-        return False
+def _run(recipe: Recipe, way: Way, output: Path, hear: Hear) -> Outcome:
+    corpus = scored_on(recipe)
+    wanted = fingerprints(recipe, corpus)
+    chosen = only(recipe, way.only)
+    to_build = [
+        cell
+        for cell, mark in wanted.items()
+        if cell in chosen and (way.force or not is_finished(output / cell.name, mark))
+    ]
+    refused = set[str]()
 
+    def noting(event: Event) -> None:
+        if isinstance(event, Refused):
+            refused.add(event.bundle)
+        hear(event)
 
-def _measure(
-    bundles: Sequence[Bundle], recipe: Recipe, corpus: Corpus, results: Path, report: Report
-) -> tuple[list[Measurement], int]:
-    """Measure what has no measurement yet under these settings; a killed run goes on with it."""
-    settings = recipe.measure
-    clips = corpus.clips[: settings.clips]
-    known = {m.bundle_sha256: m for m in (read_results(results) if results.exists() else [])}
-
-    def is_current(bundle: Bundle) -> bool:
-        found = known.get(bundle.sha256)
-        return (
-            found is not None
-            and found.error is None
-            and found.threads == settings.threads
-            and len(found.samples) == settings.samples * len(clips)
-        )
-
-    missing = [bundle for bundle in bundles if not is_current(bundle)]
-    found = measure_here(
-        [bundle.folder for bundle in missing],
-        clips,
-        threads=settings.threads,
-        samples=settings.samples,
-        normalizer=recipe.corpus.normalizer or corpus.normalizer,
-        progress=_Ended(report),
-        folder=results.parent / _UNFINISHED,
-        kept=_kept(),
+    hear(Planned(len(chosen), tuple(cell.name for cell in to_build)))
+    _build(tasks(wanted, to_build), recipe, way, noting)
+    if not refused and len(chosen) == len(wanted):
+        shutil.rmtree(output / STATISTICS, ignore_errors=True)
+    there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
+    bundles = [Bundle.open(output / cell.name) for cell in there]
+    measured = measure(bundles, recipe, corpus, hear)
+    return Outcome(
+        rows_from(measured.all),
+        output / RESULTS,
+        len(to_build) - len(refused),
+        measured.new,
+        tuple(cell.name for cell in to_build if cell.name in refused),
+        tuple(measured.problems),
     )
-    known |= {bundle.sha256: each for bundle, each in zip(missing, found, strict=True)}
-    measurements = [known[bundle.sha256] for bundle in bundles]
-    write_results(results, measurements)
-    return measurements, len(missing)
 
 
-def _kept() -> Path:
-    """Where journals of this machine lie, for the store to take them in."""
-    return data_folder() / "jobs" / THIS
+def only(recipe: Recipe, patterns: Sequence[str]) -> set[Cell]:
+    """The cells whose names fit one of the patterns, and the fp32 ones that they are made from."""
+    planned = cells(recipe)
+    if not patterns:
+        return {*planned}
+    for pattern in patterns:
+        if not any(fnmatchcase(cell.name, pattern) for cell in planned):
+            hint = did_you_mean(pattern, [cell.name for cell in planned], 0.4)
+            raise BadInput(f"--only {pattern}: the recipe makes no such bundle{hint}.")
+    fit = {c for c in planned if any(fnmatchcase(c.name, pattern) for pattern in patterns)}
+    return fit | {cell.in_fp32 for cell in fit}
 
 
-class _Ended:
-    """Tells how many bundles have been measured."""
+def _build(to_do: Sequence[Task], recipe: Recipe, way: Way, hear: Hear) -> None:
+    if not to_do:
+        return
+    if way.executor == "ray":
+        from pipeline.executors.on_ray import on_ray
 
-    def __init__(self, report: Report):
-        self._report, self._count = report, 0
+        on_ray(to_do, Order(recipe, way.device, threads=1), hear)
+        return
+    workers = chosen_workers(way.workers, to_do, way.device)
+    if workers == 1:
+        from pipeline.executors.here import here
 
-    def __call__(self, step: Step) -> None:
-        self._count += step.stage != "started"
-        self._report("measuring", self._count, step.total)
+        here(to_do, Order(recipe, way.device), hear)
+        return
+    order = Order(recipe, way.device, threads=threads_each(workers))
+    from pipeline.executors.side_by_side import side_by_side
+
+    side_by_side(to_do, order, hear, workers=workers)

@@ -75,7 +75,7 @@ class Workbench:
             options=used(method, self._options),
             lessons=self._lessons,
             statistics=self._statistics,
-            after=(lambda reached: after(reached, checkpoint)) if after else None,
+            after=(lambda reached, _: after(reached, checkpoint)) if after else None,
             report=self._told,
         )
         return checkpoint, pruned

@@ -28,6 +28,11 @@ class Method:
         return self.schedule in ("then fine-tune", "gradual", "rewind", "parp", "learn")
 
     @property
+    def passes(self) -> bool:
+        """Whether it comes to its sparsity through smaller ones."""
+        return self.schedule in ("gradual", "rewind", "repeat")
+
+    @property
     def listens(self) -> bool:
         """Whether it needs speech, to calibrate on or to learn from."""
         return self.fine_tunes or self.score != "magnitude" or self.measures_layers

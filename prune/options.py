@@ -1,6 +1,6 @@
 """Everything about a pruning that is not the method or the sparsity; imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -67,3 +67,14 @@ def parsed_pattern(text: str) -> tuple[int, int]:
     if not (colon and kept.isdecimal() and group.isdecimal() and 0 < int(kept) < int(group)):
         raise BadInput(f"pattern {text!r} is not n:m with 0 < n < m: give one such as 2:4.")
     return int(kept), int(group)
+
+
+def rising(stops: Iterable[float], step: float) -> list[float]:
+    """The sparsities of a gradual schedule: in even steps from each stop to the next."""
+    sparsities, reached = list[float](), 0.0
+    for stop in sorted({*stops} - {0.0}):
+        count = max(1, round((stop - reached) / step))
+        gap = (stop - reached) / count
+        sparsities += [round(reached + gap * (i + 1), 6) for i in range(count - 1)] + [stop]
+        reached = stop
+    return sparsities

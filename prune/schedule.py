@@ -1,7 +1,7 @@
 """When to cut and when to learn: one-shot, step by step, with weights set back, or regrowing."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from prune.finetune import finetune
 from prune.forcing import Report, Speech
 from prune.methods import METHODS, Method, check_method
 from prune.oneshot import Cuts, Statistics, cut_once
-from prune.options import Options
+from prune.options import Options, rising
 from prune.snapshot import fingerprint, read_snapshot, write_snapshot
 from prune.structure.layers import said_instead
 from prune.structure.size import Size, original_name, size, sparsity_since
@@ -50,15 +50,17 @@ def prune(
     lessons: Speech | None = None,
     statistics: Statistics | None = None,
     work: Path | None = None,
-    after: Callable[[float], None] | None = None,
+    through: Iterable[float] = (),
+    after: Callable[[float, Pruned], None] | None = None,
     report: Report | None = None,
 ) -> Pruned:
     """Prune the checkpoint's model in place, as the named method does.
 
     `speech` is what to calibrate on, and to learn from unless `lessons` are given. `statistics`
     are those of the model as it comes. `work` is a folder in which a long schedule leaves its
-    state, and from which it goes on after it was stopped. `after` is called at each sparsity that
-    a gradual schedule has reached, with the model as it then is.
+    state, and from which it goes on after it was stopped. `through` are sparsities that a gradual
+    schedule is to pass on its way. `after` is called at each that it has reached, with what came of
+    it so far and the model as it then is; where it goes on, first with the one it had come to.
     """
     check_method(method)
     chosen, options = METHODS[method], options or Options()
@@ -77,9 +79,11 @@ def prune(
     all_goes = sparsity == 1 and chosen.structure != "heads and neurons"
     if chosen.listens and speech is None and (chosen.fine_tunes or not all_goes):
         raise BadInput(f"{method} needs speech to listen to: name a corpus.")
+    todo = stages(chosen, sparsity, options.step, through)
     run = _Run(
-        checkpoint, chosen, sparsity, speech, lessons or speech, options, statistics, report, after
-    )
+        checkpoint, chosen, todo, sparsity, speech, lessons or speech, options, statistics, report,
+        after,
+    )  # fmt: skip
     return run.go(work)
 
 
@@ -97,9 +101,12 @@ class _Stage:
     effort: float = 1.0
 
 
-def stages(method: Method, sparsity: float, step: float) -> list[_Stage]:
-    """What a schedule does, in its order."""
-    steps = _rising(sparsity, step)
+def stages(
+    method: Method, sparsity: float, step: float, through: Iterable[float] = ()
+) -> list[_Stage]:
+    """What a schedule does, in its order; a gradual one comes to each of the sparsities `through`
+    which it is to go."""
+    steps = rising([*(s for s in through if s < sparsity), sparsity], step)
     efforts = _efforts(steps)
     match method.schedule:
         case "learn":
@@ -123,16 +130,11 @@ def stages(method: Method, sparsity: float, step: float) -> list[_Stage]:
             return [_Stage(sparsity), *regrown]
 
 
-def _rising(sparsity: float, step: float) -> list[float]:
-    count = max(1, round(sparsity / step))
-    return [round(sparsity * (i + 1) / count, 6) for i in range(count)]
-
-
 def _efforts(rising: list[float]) -> dict[float, float]:
     """In proportion to how much of what was left a step took."""
     before = [0.0, *rising]
     taken = {s: (s - was) / max(1 - s, s - was) for was, s in zip(before, rising, strict=False)}
-    most = max(taken.values()) or 1.0
+    most = max(taken.values(), default=0.0) or 1.0
     return {s: share / most for s, share in taken.items()}
 
 
@@ -142,13 +144,14 @@ class _Run:
 
     checkpoint: Checkpoint
     method: Method
+    todo: list[_Stage]
     sparsity: float
     speech: Speech | None
     lessons: Speech | None
     options: Options
     statistics: Statistics | None
     report: Report | None
-    after: Callable[[float], None] | None
+    after: Callable[[float, Pruned], None] | None
     outcomes: list[Outcome] = field(default_factory=list)
     cuts: Cuts = field(default_factory=Cuts)
 
@@ -162,23 +165,28 @@ class _Run:
         self._teacher: nn.Module | None = copy.deepcopy(self.checkpoint.model) if distils else None
 
     def go(self, work: Path | None) -> Pruned:
-        todo = stages(self.method, self.sparsity, self.options.step)
-        self._efforts = sum(stage.effort**2 for stage in todo if stage.sparsity is None)
-        first = self._first_weights(todo)
+        self._efforts = sum(stage.effort**2 for stage in self.todo if stage.sparsity is None)
+        first = self._first_weights()
         done = self._resume(work)
-        reached = 0.0
-        for number, stage in enumerate(todo):
-            reached = stage.sparsity if stage.sparsity is not None else reached
-            if number < done:
-                continue
+        if done:
+            self._tell(done)
+        for number, stage in enumerate(self.todo[done:], start=done):
             if stage.sparsity is not None:
                 self._cut(stage.sparsity)
             else:
                 self._learn(number, stage, first, work)
             self._save(work, number + 1)
-            if self.after and (number + 1 == len(todo) or todo[number + 1].sparsity is not None):
-                self.after(reached)
-        asked = None if self._by_share else self.sparsity
+            self._tell(number + 1)
+        return self._so_far(None if self._by_share else self.sparsity)
+
+    def _tell(self, done: int) -> None:
+        """After the last of the stages that belong to a sparsity."""
+        if self.after and (done == len(self.todo) or self.todo[done].sparsity is not None):
+            reached = [stage.sparsity for stage in self.todo[:done] if stage.sparsity is not None]
+            at = reached[-1] if reached else 0.0
+            self.after(at, self._so_far(None if self._by_share else at))
+
+    def _so_far(self, asked: float | None) -> Pruned:
         sparsity = sparsity_since(self._dense, self.checkpoint.model, asked, self._origins)
         errors = {original_name(n, self._origins): e for n, e in self.cuts.errors.items()}
         return Pruned(sparsity, self.cuts.damping, errors, tuple(self.outcomes), self._origins)
@@ -259,9 +267,9 @@ class _Run:
 
         return progress
 
-    def _first_weights(self, todo: list[_Stage]) -> dict[str, Tensor]:
+    def _first_weights(self) -> dict[str, Tensor]:
         """Copies of the weights as they came, for a schedule that goes back to them."""
-        if not any(stage.rewind for stage in todo):
+        if not any(stage.rewind for stage in self.todo):
             return {}
         state = self.checkpoint.model.state_dict()
         return {name: value.detach().clone() for name, value in state.items()}
@@ -275,7 +283,7 @@ class _Run:
             heard.append(self.lessons)
         self._mark = fingerprint(
             self.method,
-            self.sparsity,
+            self.todo,
             self.options,
             [len(speech) for speech in heard],
             tensors=[self.checkpoint.model.state_dict()],

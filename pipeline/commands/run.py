@@ -1,42 +1,113 @@
 """`secateur run`: everything a recipe asks for."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.progress import bars
 from pipeline.recipe import read_recipe
 from speech.errors import BadInput
 
+if TYPE_CHECKING:
+    from pipeline.events import Hear
+    from pipeline.run import Outcome
 
-@click.command("run", epilog="Example: secateur run recipes/demo.toml")
+
+@click.command("run", epilog="Example: secateur run recipes/demo.toml --only '*-obs-*' --dry-run")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where bundles are made: on this machine, or as tasks of a Ray cluster.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes side by side [default: what processor and memory bear].",
+)
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only bundles with such a name.")
+@click.option("--force", is_flag=True, help="Make them anew, though they are there.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and what it would take.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows of the table as JSON.")
-def command(recipe: Path, device: str, as_json: bool) -> None:
+@click.option("--jsonl", is_flag=True, help="Print what happens, as it happens, a JSON line each.")
+def command(
+    recipe: Path,
+    device: str,
+    executor: str,
+    workers: int | None,
+    only: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    jsonl: bool,
+) -> None:
     """Prune, score, export and measure what RECIPE says; what is done already is not done again."""
     content = read_recipe(recipe)
 
-    from bench.report import show
-    from pipeline.run import run
+    from pipeline.run import Way, run
 
-    with bars() as report:
-        outcome = run(
-            content, report=report, say=lambda line: click.echo(line, err=True), device=device
-        )
+    way = Way(device, "ray" if executor == "ray" else "local", workers, only, force)
+    if dry_run:
+        from pipeline.forecast import forecast, lines
+
+        plan = forecast(content, way)
+        click.echo(json.dumps(asdict(plan)) if as_json or jsonl else "\n".join(lines(plan)))
+        return
+    with _told(jsonl) as hear:
+        outcome = run(content, way, hear=hear)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in outcome.rows]))
-    elif outcome.rows:
-        show(outcome.rows)
-        click.echo(
-            f"{outcome.built} bundles built, {outcome.measured} measured; "
-            f"bundles and results.jsonl are in {outcome.results.parent}."
-        )
-        click.echo(f"Look around in them: secateur tui {outcome.results}")
+    elif not jsonl:
+        _show(outcome)
+    _complain(outcome)
+
+
+@contextmanager
+def _told(jsonl: bool) -> Iterator[Hear]:
+    from pipeline.run_progress import shown
+
+    if not jsonl:
+        with shown() as hear:
+            yield hear
+        return
+    from pipeline.events import to_json
+
+    yield lambda event: click.echo(to_json(event))
+
+
+def _show(outcome: Outcome) -> None:
+    if not outcome.rows:
+        return
+    from bench.report import show
+
+    show(outcome.rows)
+    click.echo(
+        f"{outcome.built} bundles built, {outcome.measured} measured; "
+        f"bundles and results.jsonl are in {outcome.results.parent}."
+    )
+    click.echo(f"Look around in them: secateur tui {outcome.results}")
+
+
+def _complain(outcome: Outcome) -> None:
+    complaints = []
     if outcome.missing:
-        raise BadInput(
+        complaints.append(
             f"Not made, for reasons given above: {', '.join(outcome.missing)}. "
             "All else that the recipe asks for is there."
         )
+    if outcome.unmeasured:
+        complaints.append(
+            f"Not measured on {', '.join(outcome.unmeasured)}, for reasons given above: "
+            "the same command goes on with it."
+        )
+    if complaints:
+        raise BadInput(" ".join(complaints))

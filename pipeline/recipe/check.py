@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.remote.devices import read_devices
 from pipeline.plan import CONTROL
 from pipeline.recipe.models import (
     COMPONENTS,
@@ -187,6 +188,14 @@ def _not_here(recipe: Recipe, models: list[Model]) -> Iterator[str]:
             yield f"models: {model.name} is not here yet"
         elif model.folder is None:
             yield f"models: {model.name} is looked for on the hub when the recipe is run"
+    known = read_devices()
+    for name in recipe.measure.devices:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            yield (
+                f"measure.devices: nobody has named {name} here{hint}; `secateur device add "
+                f"{name} user@host` does"
+            )
     for key, name in _corpora(recipe).items():
         if name.startswith("~") and not expanded(name).is_dir():
             yield f"{key}: {name} is not here yet"
@@ -207,10 +216,14 @@ def _is_heard(recipe: Recipe, key: str) -> bool:
 def _read_by_nothing(recipe: Recipe) -> Iterator[str]:
     """Keys that are valid and change nothing here."""
     said = recipe.corpus.model_fields_set
-    for name in ("calibrate", "calibration_clips", "lessons"):
-        if name in said and not _is_heard(recipe, f"corpus.{name}"):
-            use = "learns" if name == "lessons" else "listens"
+    calibration = ("calibrate", "calibration_split", "calibration_clips")
+    for name in (*calibration, "lessons", "lessons_split", "lessons_limit"):
+        of = "lessons" if name.startswith("lessons") else "calibrate"
+        if name in said and not _is_heard(recipe, f"corpus.{of}"):
+            use = "learns" if of == "lessons" else "listens"
             yield f"corpus.{name} changes nothing, for none of the methods {use}"
     fine_tunes = any(METHODS[name].fine_tunes for name in recipe.prune.methods)
+    if len(recipe.seeds) > 1 and not any(METHODS[name].listens for name in recipe.prune.methods):
+        yield "seeds after the first change nothing, for none of the methods draws by chance"
     if "fine_tuning" in recipe.prune.model_fields_set and not fine_tunes:
         yield f"prune.fine_tuning changes nothing, for none of the methods learns (add {CONTROL}?)"

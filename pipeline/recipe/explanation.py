@@ -1,14 +1,15 @@
 """What a recipe will do, in plain words: its bundles, and what each is made from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.plan import CONTROL, Cell, cells, model_from
+from pipeline.model_name import ModelName
+from pipeline.plan import CONTROL, Cell, cells
 from pipeline.recipe.models import Fault, looked_up
 from pipeline.recipe.schema import Recipe
 from prune.methods import METHODS
 from prune.option_use import used
-from prune.options import Options
+from prune.options import Options, rising
 
 _PLACES = {"bundled": "comes with Secateur", "folder": "a folder", "hub": "from the hub"}
 
@@ -19,15 +20,16 @@ def explained(recipe: Recipe) -> dict[str, Any]:
     listening = [m for m in recipe.prune.methods if METHODS[m].listens]
     learning = [m for m in recipe.prune.methods if METHODS[m].fine_tunes]
     corpus, measure = recipe.corpus, recipe.measure
+    learnt = {"corpus": corpus.lessons, "clips": corpus.lessons_limit}
     calibration = {"corpus": corpus.calibrate, "clips": corpus.calibration_clips}
     return {
         "name": recipe.name,
         "output": recipe.output,
-        "seed": recipe.seed,
+        "seeds": recipe.seeds,
         "models": [_model(name) for name in recipe.models],
         "scored_on": {"corpus": corpus.evaluate, "clips": corpus.limit},
         "calibration": calibration | {"methods": listening} if listening else None,
-        "lessons": {"corpus": corpus.lessons, "methods": learning} if learning else None,
+        "lessons": learnt | {"methods": learning} if learning else None,
         "methods": {name: METHODS[name].summary for name in recipe.prune.methods},
         "bundles": [
             {
@@ -36,6 +38,7 @@ def explained(recipe: Recipe) -> dict[str, Any]:
                 "method": cell.method,
                 "sparsity": cell.sparsity,
                 "precision": cell.precision,
+                "seed": cell.seed,
                 "made_from": cell.model if cell.precision == "fp32" else cell.in_fp32.name,
                 "how": _how(cell, recipe),
             }
@@ -45,6 +48,7 @@ def explained(recipe: Recipe) -> dict[str, Any]:
             "clips": measure.clips,
             "samples": measure.samples,
             "threads": measure.threads,
+            "devices": measure.devices,
         },
     }
 
@@ -64,6 +68,7 @@ def text_of(record: dict[str, Any]) -> Iterator[str]:
         )
     if learnt := record["lessons"]:
         source = learnt["corpus"] or "the clips that are heard"
+        source += f", {_clips(learnt['clips'])}" if learnt["clips"] else ""
         yield f"  learnt    {source}, by {', '.join(learnt['methods'])}"
     for name, summary in record["methods"].items():
         yield f"  method    {name}: {summary}"
@@ -76,9 +81,10 @@ def text_of(record: dict[str, Any]) -> Iterator[str]:
         yield f"  {name:<{wide}}  {bundle['how']}{also}"
     yield ""
     yield (
-        f"Each bundle is then measured on this machine: {_count(measured['clips'], 'clip')} at "
-        f"most, {_count(measured['samples'], 'time')} each, on "
-        f"{_count(measured['threads'], 'thread')}. What is finished already is not done again."
+        f"Each bundle is then measured on {_devices(measured['devices'])}: "
+        f"{_count(measured['clips'], 'clip')} at most, {_count(measured['samples'], 'time')} "
+        f"each, on {_count(measured['threads'], 'thread')}. "
+        "What is finished already is not done again."
     )
 
 
@@ -87,7 +93,7 @@ def _model(name: str) -> dict[str, Any]:
         kind = looked_up(name).kind
     except Fault:
         kind = None
-    return {"name": name, "from": model_from(name), "kind": kind}
+    return {"name": name, "from": ModelName.of(name).place, "kind": kind}
 
 
 def _how(cell: Cell, recipe: Recipe) -> str:
@@ -98,9 +104,12 @@ def _how(cell: Cell, recipe: Recipe) -> str:
         return f"nothing cut, fine-tuned for {steps}: what fine-tuned bundles are held against"
     if cell.method not in METHODS:
         return "as it comes, nothing cut"
-    options = used(cell.method, recipe.prune.options(recipe.seed))
-    what, step = _what(cell, options), options.step
-    times = _count(max(1, round(cell.sparsity / step)), "step")
+    options = used(cell.method, recipe.prune.options(cell.seed))
+    what = _what(cell, options)
+    cuts = [s for s in rising(cell.path, options.step) if s <= cell.sparsity + 1e-9]
+    times = _count(len(cuts), "step")
+    if cell.path and cell.sparsity < cell.path[-1]:
+        times += f" on the way to {_percent(cell.path[-1])}"
     match METHODS[cell.method].schedule:
         case "then fine-tune":
             return f"{what}, then fine-tuned for {steps}"
@@ -125,6 +134,10 @@ def _what(cell: Cell, options: Options) -> str:
         shares += [f"heads and neurons cut out to {_percent(cell.sparsity)}"] * bool(cell.sparsity)
         return " and ".join(shares) + (" cut out" if not cell.sparsity else "")
     return f"{_percent(cell.sparsity)} of the weights cut"
+
+
+def _devices(names: Sequence[str]) -> str:
+    return ", ".join("this machine" if name == "this" else name for name in names)
 
 
 def _percent(share: float) -> str:

@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.model_name import ModelName
 from pipeline.recipe.section import did_you_mean, nearest
 from runtime.bundle import Family
-from speech.assets import BUNDLED_MODELS, bundled_model
+from speech.assets import BUNDLED_MODELS
 
 #: By `model_type`: how such models decode, as `prune.checkpoint.FAMILIES` has it, without torch.
 FAMILIES: dict[str, Family] = {
@@ -71,9 +72,12 @@ class Fault(Exception):  # noqa: N818 - one of many that are gathered, not an en
 
 def looked_up(name: str) -> Model:
     """Raises Fault for what can be no model."""
-    folder = bundled_model(name) or expanded(name)
-    if folder.is_dir():
-        return Model(name, folder, _kind_of(folder))
+    named = ModelName.of(name)
+    if named.folder and named.revision:
+        raise Fault("only models on the hub have revisions: leave out what follows the @")
+    if named.folder:
+        return Model(name, named.folder, _kind_of(named.folder))
+    name, folder = named.name, expanded(named.name)
     if folder.exists():
         raise Fault("it is a file: give the checkpoint's folder or a name on the hub")
     if name.startswith("~"):

@@ -1,10 +1,10 @@
 """What a recipe may say: models, corpora, methods, sparsities, and how to measure."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.model_name import ModelName
 from pipeline.recipe.pruning import PruneSection
 from pipeline.recipe.section import Section, did_you_mean, refuse_repeated
 from runtime.bundle import PRECISIONS
@@ -12,23 +12,48 @@ from runtime.packed.writer import HIGHEST_LEVEL
 from speech.normalise import NAMES as NORMALIZERS
 
 #: What every machine and library can take for a seed.
-_HIGHEST_SEED = 2**32 - 1
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class CorpusSection(Section):
     #: Speech that every variant is scored on: the name or folder of a corpus.
     evaluate: str = "demo:test"
-    #: How many of its clips, drawn with the seed; all of them unless it is said.
+    #: Which part of it, where it has several.
+    split: str | None = Field(None, examples=["test"])
+    #: How many of its clips, drawn with the first seed; all of them unless it is said.
     limit: int | None = Field(None, ge=1, examples=[200])
     #: Speech for the methods that listen. Not what is scored on: that would flatter them.
     calibrate: str = "demo:calibration"
-    #: How many clips of it to listen to.
+    calibration_split: str | None = Field(None, examples=["validation"])
+    #: How many clips of it to listen to, drawn with the seed.
     calibration_clips: int = Field(128, ge=1)
-    #: What to learn from, all of it; the clips that calibrate unless it is said.
+    #: What to learn from; the clips that calibrate unless it is said.
     lessons: str | None = Field(None, examples=["librispeech:train-clean-100"])
+    lessons_split: str | None = Field(None, examples=["train"])
+    #: How many clips of the lessons, drawn with the seed; all of them unless it is said.
+    lessons_limit: int | None = Field(None, ge=1, examples=[5000])
     #: How texts are made comparable: basic, english or none. What the corpus is usually scored
     #: with unless it is said.
     normalizer: str | None = Field(None, examples=["english"])
+
+    @property
+    def calibration(self) -> list[str | int | None]:
+        return [self.calibrate, self.calibration_split, self.calibration_clips]
+
+    @property
+    def learnt(self) -> list[str | int | None] | None:
+        if self.lessons is None:
+            return None
+        return [self.lessons, self.lessons_split, self.lessons_limit]
+
+    @model_validator(mode="after")
+    def _lessons_are_named(self) -> Self:
+        said = [key for key in ("lessons_split", "lessons_limit") if getattr(self, key) is not None]
+        if said and self.lessons is None:
+            raise ValueError(
+                f"{said[0]} is about the corpus to learn from and none is named: add lessons"
+            )
+        return self
 
     @field_validator("normalizer")
     @classmethod
@@ -83,25 +108,36 @@ class ExportSection(Section):
 
 
 class MeasureSection(Section):
-    """How bundles are measured on this machine; `secateur bench` measures them on others."""
+    """How bundles are measured; `secateur bench` has more settings."""
 
+    #: Where: this machine, and devices that `secateur device add` has named.
+    devices: list[str] = Field(["this"], examples=[["this", "pi"]])
     #: How many of the clips to transcribe while measuring.
     clips: int = Field(8, ge=1)
     #: How often each of them.
     samples: int = Field(10, ge=1)
+    #: Transcriptions before them that are not counted.
+    warm_up: int = Field(3, ge=0)
     #: Processor threads of onnxruntime.
     threads: int = Field(1, ge=1)
+
+    @field_validator("devices")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        refuse_repeated(names)
+        return names
 
 
 class Recipe(Section):
     #: Letters, digits, dots, dashes and underscores.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", examples=["study"])
-    #: Checkpoint folders, names on the Hugging Face hub, demo-whisper or demo-sew.
+    #: Checkpoint folders, names on the Hugging Face hub (owner/name@revision for a branch, tag or
+    #: commit), demo-whisper or demo-sew.
     models: list[str] = Field(min_length=1, examples=[["openai/whisper-tiny"]])
     #: The folder for bundles and results; what is finished there is not done again.
     output: str = Field("bundles", min_length=1)
-    #: Draws whatever is drawn by chance.
-    seed: int = Field(0, ge=0, le=_HIGHEST_SEED)
+    #: Each draws whatever is drawn by chance; methods that draw nothing have one variant for all.
+    seeds: list[Seed] = Field([0], min_length=1, examples=[[0, 1, 2]])
     corpus: CorpusSection = CorpusSection()
     prune: PruneSection = Field(examples=["a section [prune] with methods and sparsities"])
     export: ExportSection = ExportSection()
@@ -114,13 +150,25 @@ class Recipe(Section):
         refuse_repeated(models)
         names: dict[str, str] = {}
         for model in models:
-            other = names.setdefault(Path(model).name, model)
+            short = ModelName.of(model).short
+            other = names.setdefault(short, model)
             if other != model:
                 raise ValueError(
-                    f"{other!r} and {model!r} would both write bundles called "
-                    f"{Path(model).name}-…: give each a recipe of its own"
+                    f"{other!r} and {model!r} would both write bundles called {short}-…: "
+                    "give each a recipe of its own"
                 )
         return models
+
+    @field_validator("seeds")
+    @classmethod
+    def _other_draws(cls, seeds: list[int]) -> list[int]:
+        refuse_repeated([str(seed) for seed in seeds])
+        return seeds
+
+    @property
+    def seed(self) -> int:
+        """The first: what is drawn once for all variants is drawn with it."""
+        return self.seeds[0]
 
     @model_validator(mode="after")
     def _enough_clips(self) -> Self:

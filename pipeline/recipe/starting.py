@@ -46,7 +46,7 @@ class Start:
             _line("name", self.name, ""),
             _line("output", output, "bundles and results; what is finished there stays"),
             _line("models", self.models, "checkpoint folders and names on the hub"),
-            _line("seed", 0, "draws whatever is drawn by chance"),
+            _line("seeds", [0], "each draws whatever is drawn by chance"),
             "",
             "[corpus]",
             _line("evaluate", self.evaluate, "what every variant is scored on"),

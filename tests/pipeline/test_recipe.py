@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.plan import Cell, cells, fingerprint
+from pipeline.plan import cells, fingerprints
 from pipeline.recipe import Recipe, read_recipe
 from pipeline.recipe.pruning import FineTuningSection, PruneSection
 from prune.options import Options
@@ -63,8 +63,8 @@ def test_a_bundle_is_made_again_when_what_it_holds_is_another(tmp_path: Path) ->
     def marks(export: str) -> list[str]:
         (tmp_path / "recipe.toml").write_text(f"{GOOD}[export]\nprecisions = ['int8']\n{export}")
         recipe = read_recipe(tmp_path / "recipe.toml")
-        both = [Cell("demo-sew", "dense", 0, precision=how) for how in ("fp32", "int8")]
-        return [fingerprint(cell, recipe, corpus) for cell in both]
+        found = {cell.name: mark for cell, mark in fingerprints(recipe, corpus).items()}
+        return [found["demo-sew-dense"], found["demo-sew-dense-int8"]]
 
     plain, packed, none = (marks(f"pytorch = '{how}'") for how in ("plain", "packed", "none"))
     assert marks("") == plain
@@ -82,7 +82,7 @@ def test_options_go_to_the_methods_that_have_a_use_for_them(tmp_path: Path) -> N
         methods = ["obs", "nm_obs", "obs_structured"]
         section = PruneSection(methods=methods, sparsities=[0.5, 0.7], **options)
         recipe = Recipe(name="trial", models=["demo-sew"], prune=section)
-        found = {cell.name: fingerprint(cell, recipe, corpus) for cell in cells(recipe)}
+        found = {cell.name: mark for cell, mark in fingerprints(recipe, corpus).items()}
         return {name.removeprefix("demo-sew-"): mark for name, mark in found.items()}
 
     plain, special = marks(), marks(pattern="2:4", heads=0.25, ffn=0.5)
@@ -91,3 +91,23 @@ def test_options_go_to_the_methods_that_have_a_use_for_them(tmp_path: Path) -> N
     assert special["obs-50"] == plain["obs-50"]
     assert special["nm_obs-50"] != plain["nm_obs-50"]
     assert marks(layers=["*.fc1"])["obs-50"] != plain["obs-50"]
+
+
+def test_each_seed_has_its_variants_where_something_is_drawn(tmp_path: Path) -> None:
+    section = PruneSection(methods=["mp_global", "obs"], sparsities=[0.0, 0.5])
+    recipe = Recipe(name="trial", models=["demo-sew"], prune=section, seeds=[3, 1])
+    planned = {cell.name.removeprefix("demo-sew-"): cell.seed for cell in cells(recipe)}
+    assert planned == {"dense": 3, "mp_global-50": 3, "obs-50": 3, "obs-50-seed1": 1}
+    corpus = open_corpus(str(write_noise(tmp_path / "clips", (1,))))
+    assert len(set(fingerprints(recipe, corpus).values())) == len(planned)
+
+
+def test_a_revision_is_part_of_what_a_variant_is_and_not_of_its_name(tmp_path: Path) -> None:
+    corpus = open_corpus(str(write_noise(tmp_path / "clips", (1,))))
+    section = PruneSection(methods=["mp_global"], sparsities=[0.5])
+    plain, pinned = (
+        fingerprints(Recipe(name="trial", models=[name], prune=section), corpus)
+        for name in ("openai/whisper-tiny", "openai/whisper-tiny@main")
+    )
+    assert [cell.name for cell in plain] == [cell.name for cell in pinned]
+    assert not {*plain.values()} & {*pinned.values()}

@@ -217,7 +217,7 @@ def test_the_winner_is_measured_where_it_can_be_and_a_guess_elsewhere(
 def test_a_recipe_from_bundles_is_one_that_runs_again(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(
-        'name = "mine"\nmodels = ["demo-sew", "demo-whisper"]\nseed = 4\n'
+        'name = "mine"\nmodels = ["demo-sew", "demo-whisper"]\nseeds = [4]\n'
         'prune = { methods = ["obs_profile", "imp_local"], sparsities = [0.5], step = 0.25,'
         ' shares = { "encoder.ffn" = 0.5 }, fine_tuning = { steps = 7 } }\n'
         'corpus = { limit = 9, evaluate = "demo:test" }\nmeasure.threads = 2\n'

@@ -9,9 +9,9 @@ import torch
 
 from bench.results import read_results
 from export.packed_checkpoint import load
-from pipeline import build
 from pipeline.plan import Cell
 from pipeline.recipe import read_recipe
+from pipeline.workshop import Workshop
 from prune import oneshot
 from prune.checkpoint import open_checkpoint
 from prune.schedule import prune
@@ -185,15 +185,13 @@ def test_cells_share_statistics_but_no_weights(
 ) -> None:
     clips = open_corpus(str(recipe.parent / "clips"))
     text = recipe.read_text().replace('["mp_global"]', '["wanda", "owl_mp", "obs_structured"]')
-    recipe.write_text(text)
+    recipe.write_text(text + f'corpus.calibrate = "{recipe.parent / "clips"}"\n')
     content = read_recipe(recipe)
     model = content.models[0]
     heard = []
     listen = oneshot.hessians
     monkeypatch.setattr(oneshot, "hessians", lambda *a, **k: heard.append(1) or listen(*a, **k))
-    workshop = build._Workshop(
-        model, content, clips, torch.device("cpu"), lambda *_: None, calibration=clips
-    )
+    workshop = Workshop(model, content, torch.device("cpu"), lambda _: None)
     made = {
         method: workshop.pruned(Cell(model, method, 0.5), recipe.parent)[0].model
         for method in ("wanda", "obs_structured", "owl_mp")

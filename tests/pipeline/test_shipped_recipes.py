@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.events import Event
+from pipeline.locked import LOCK
 from pipeline.plan import CONTROL, cells
 from pipeline.recipe import Recipe, read_recipe
 from pipeline.recipe.check import findings
 from pipeline.recipe.models import looked_up
-from pipeline.run import run
+from pipeline.run import Way, run
 from prune.checkpoint import open_checkpoint
 from prune.families.groups import blocks, stacks
 from prune.methods import METHODS
@@ -97,12 +99,12 @@ def test_a_shipped_recipe_runs_to_its_end(
     monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
     method, zeros = ABOUT[path.stem]
     recipe = tiny(read_recipe(path), method, shallow, tmp_path / "out")
-    said: list[str] = []
-    outcome = run(recipe, report=lambda *_: None, say=said.append, device="cpu")
+    said: list[Event] = []
+    outcome = run(recipe, Way(device="cpu", workers=1), hear=said.append)
     assert outcome.missing == (), said
     assert {row.name for row in outcome.rows} == {cell.name for cell in cells(recipe)}
     assert all(row.latency_ms and row.wer is not None for row in outcome.rows)
-    assert not list((tmp_path / "out").glob(".*")), "nothing half made is left"
+    assert {path.name for path in (tmp_path / "out").glob(".*")} == {LOCK}, "half made"
     [cell] = [c for c in cells(recipe) if (c.method, c.precision) == (method, "fp32")]
     sparsity = Bundle.open(tmp_path / "out" / cell.name).manifest.sparsity
     lessons = Bundle.open(tmp_path / "out" / cell.name).manifest.provenance["lessons"]

@@ -33,6 +33,9 @@ def test_a_gradual_schedule_ends_at_its_target_in_even_steps() -> None:
     assert cuts == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
     odd = [s.sparsity for s in stages(METHODS["mp_repeat"], 0.25, 0.1)]
     assert odd == pytest.approx([0.125, 0.25])
+    passing = stages(METHODS["mp_repeat"], 0.75, 0.1, through=[0.5, 0.0, 0.9])
+    cuts = [0.1, 0.2, 0.3, 0.4, 0.5, 0.625, 0.75]
+    assert [s.sparsity for s in passing] == pytest.approx(cuts)
     efforts = [s.effort for s in stages(METHODS["iobs"], 0.9, 0.1) if s.sparsity is None]
     assert efforts == sorted(efforts)
 
@@ -50,7 +53,7 @@ def test_fine_tuning_changes_weights_and_no_zeros(
         sparsity,
         spoken,
         options=OPTIONS,
-        after=lambda s: zeros_after_cut.update({s: weights(tiny_checkpoint)}),
+        after=lambda s, _: zeros_after_cut.update({s: weights(tiny_checkpoint)}),
     )
     assert pruned.lessons
     assert sum(lesson.steps for lesson in pruned.lessons) == pytest.approx(12, abs=2)
@@ -68,7 +71,7 @@ def test_zeros_of_every_cut_survive_all_that_follows(
     options = Options(step=0.2, fine_tuning=LESSON)
     prune(
         tiny_whisper, "iobs", 0.6, spoken, options=options,
-        after=lambda _: seen.append(weights(tiny_whisper)),
+        after=lambda *_: seen.append(weights(tiny_whisper)),
     )  # fmt: skip
     keys = [f"{name}.weight" for name in prunable_layers(tiny_whisper.model)]
     zeros = [sum(int((state[key] == 0).sum()) for key in keys) for state in seen]

@@ -1,0 +1,58 @@
+"""One task, done by whichever process has been given it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.events import Event, Hear, Progress
+from pipeline.recipe import Recipe
+from pipeline.tasks import Task
+
+#: Seconds between two looks at how far something is.
+_TICK = 0.2
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all tasks of a run have in common."""
+
+    recipe: Recipe
+    #: auto, cuda, mps or cpu.
+    device: str = "auto"
+    #: Processor threads of each process; None for as many as torch takes.
+    threads: int | None = None
+
+
+def worker() -> Callable[[Task, Order, Hear], None]:
+    """Does tasks one after another, and keeps the model of the last one open."""
+    from pipeline.workshop import Workshop
+    from prune.device import chosen_device
+
+    last: dict[tuple[str, str], Workshop] = {}
+
+    def work(task: Task, order: Order, hear: Hear) -> None:
+        which = (task.model, order.recipe.model_dump_json())
+        if which not in last:
+            last.clear()
+            last[which] = Workshop(task.model, order.recipe, chosen_device(order.device), hear)
+        workshop = last[which]
+        workshop.hear = hear
+        workshop.work(task)
+
+    return work
+
+
+def seldom(hear: Hear) -> Hear:
+    """Lets progress through a few times a second, and all else at once."""
+    last = 0.0
+
+    def heard(event: Event) -> None:
+        nonlocal last
+        if isinstance(event, Progress) and event.done < event.total:
+            now = time.monotonic()
+            if now - last < _TICK:
+                return
+            last = now
+        hear(event)
+
+    return heard

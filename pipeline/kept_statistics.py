@@ -1,0 +1,100 @@
+"""What the dense model makes of the speech, kept on the disk for other cells and processes."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from prune.checkpoint import Checkpoint
+from prune.forcing import Report, Speech
+from prune.gradients import Gradients
+from prune.oneshot import Statistics
+from prune.options import Options
+from runtime.whole_folder import whole_file
+
+Value = TypeVar("Value")
+
+
+class KeptStatistics(Statistics):
+    """Each is read from `folder` if it is there, else worked out and left there.
+
+    Whoever names the folder sees to it that its model, speech and options are always the same.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        speech: Speech,
+        options: Options,
+        folder: Path,
+        report: Report | None = None,
+    ):
+        super().__init__(checkpoint, speech, options, report)
+        self._folder = folder
+        self._device = next(checkpoint.model.parameters()).device
+
+    @cached_property
+    def hessians(self) -> dict[str, Tensor]:
+        return self._tensors("hessians", lambda: super(KeptStatistics, self).hessians)
+
+    @cached_property
+    def sensitivities(self) -> dict[str, float]:
+        return self._numbers("sensitivities", lambda: super(KeptStatistics, self).sensitivities)
+
+    @cached_property
+    def traces(self) -> dict[str, float]:
+        return self._numbers("traces", lambda: super(KeptStatistics, self).traces)
+
+    @cached_property
+    def curves(self) -> dict[str, list[float]]:
+        return self._numbers("curves", lambda: super(KeptStatistics, self).curves)
+
+    @cached_property
+    def gradients(self) -> dict[str, Gradients]:
+        parts = [field.name for field in fields(Gradients)]
+
+        def apart() -> dict[str, Tensor]:
+            found = super(KeptStatistics, self).gradients
+            return {f"{n}:{part}": getattr(g, part) for n, g in found.items() for part in parts}
+
+        flat = self._tensors("gradients", apart)
+        names = dict.fromkeys(name.rpartition(":")[0] for name in flat)
+        return {name: Gradients(**{p: flat[f"{name}:{p}"] for p in parts}) for name in names}
+
+    def _numbers(self, name: str, work_out: Callable[[], dict[str, Value]]) -> dict[str, Value]:
+        path = self._folder / f"{name}.json"
+        if path.exists():
+            found: dict[str, Value] = json.loads(path.read_text())
+            return found
+        found = work_out()
+        with whole_file(path, replace=True) as file:
+            file.write(json.dumps(found).encode())
+        return found
+
+    def _tensors(self, name: str, work_out: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Layers that share a tensor share it again when it is read."""
+        path, shared = self._folder / f"{name}.safetensors", self._folder / f"{name}.shared.json"
+        if path.exists() and shared.exists():
+            there = load_file(path, device=str(self._device))
+            owners: dict[str, str] = json.loads(shared.read_text())
+            return {layer: there[owner] for layer, owner in owners.items()}
+        found = work_out()
+        owners = _owners(found)
+        apart = {owner: found[owner].contiguous() for owner in set(owners.values())}
+        with whole_file(shared, replace=True) as file:
+            file.write(json.dumps(owners).encode())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, replace=True) as file:
+            save_file(apart, file.name)
+        return found
+
+
+def _owners(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """By name the first name that has the very same tensor."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors.items()}

@@ -1,0 +1,188 @@
+"""`secateur run` in other ways than from end to end: parts of it, again, side by side, twice."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.events import Event, Progress, Refused, Warned
+from pipeline.executors.side_by_side import side_by_side
+from pipeline.executors.work import Order
+from pipeline.locked import alone_in
+from pipeline.plan import cells, fingerprints
+from pipeline.recipe import Recipe, read_recipe
+from pipeline.run import Way, run
+from pipeline.spoken import scored_on
+from pipeline.tasks import tasks
+from runtime.bundle import Bundle
+from tests.noise import write_noise
+from tests.pipeline.command_line import assert_one_sentence, secateur
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("SECATEUR_STORE", raising=False)
+
+
+@pytest.fixture
+def path(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
+    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f"""
+        name = "trial"
+        output = "{tmp_path / "out"}"
+        models = ["{tiny_folders["sew"]}"]
+        measure.clips = 1
+        measure.samples = 1
+        [corpus]
+        evaluate = "{clips}"
+        calibrate = "{clips}"
+        [prune]
+        methods = ["imp_global"]
+        sparsities = [0.2, 0.4]
+        step = 0.2
+        [prune.fine_tuning]
+        steps = 4
+        batch = 2
+        check_every = 1
+        held_out = 0.34
+        """
+    )
+    return path
+
+
+def by_magnitude(path: Path) -> Path:
+    """The recipe with a method that needs no time."""
+    text = path.read_text().replace('["imp_global"]', '["mp_global"]').replace("step = 0.2", "")
+    path.write_text(text)
+    return path
+
+
+def hashes(recipe: Recipe) -> dict[str, str]:
+    names = [cell.name for cell in cells(recipe)]
+    return {name: Bundle.open(Path(recipe.output) / name).sha256 for name in names}
+
+
+def other(recipe: Recipe, output: Path) -> Recipe:
+    return recipe.model_copy(update={"output": str(output)})
+
+
+def quiet(_: Event) -> None:
+    pass
+
+
+def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(path: Path) -> None:
+    done = secateur("run", str(path), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "build     sew-imp_global-40" in done.stdout
+    assert "3 bundles to build" in done.stdout and "Estimated" in done.stdout
+    plan = json.loads(secateur("run", str(path), "--dry-run", "--json").stdout)
+    assert plan["seconds"] > 0 and plan["disk_bytes"] > 0
+    part = secateur("run", str(path), "--dry-run", "--only", "*-imp_*", "--json")
+    states = {each["bundle"]: each["state"] for each in json.loads(part.stdout)["bundles"]}
+    assert states["sew-dense_finetune"] == "left out" and states["sew-imp_global-20"] == "build"
+    assert not (path.parent / "out" / "sew-dense_finetune").exists()
+    assert_one_sentence(secateur("run", str(path), "--only", "*-imp_globl-20"), "imp_global-20")
+
+
+def test_a_gradual_method_stops_on_its_way_and_comes_to_the_same_end_in_parts(path: Path) -> None:
+    """One run cuts to 40 % by way of 20 %; another makes the two bundles one after the other."""
+    recipe = read_recipe(path)
+    cuts: list[str] = []
+
+    def noting(event: Event) -> None:
+        if isinstance(event, Progress) and "fine-tuning" in event.label and event.done == 1:
+            cuts.append(event.label)
+
+    run(recipe, Way(workers=1), hear=noting)
+    whole = hashes(recipe)
+    assert sum("imp_global" in label for label in cuts) == 2, "a step of each, none twice"
+    zeros = {name: Bundle.open(Path(recipe.output) / name).manifest.sparsity for name in whole}
+    assert zeros["sew-imp_global-20"].achieved == pytest.approx(0.2, abs=0.001)
+    assert zeros["sew-imp_global-20"].requested == 0.2
+
+    parts = other(recipe, path.parent / "parts")
+    run(parts, Way(workers=1, only=["*-20"]), hear=quiet)
+    early = Bundle.open(Path(parts.output) / "sew-imp_global-20")
+    assert not (Path(parts.output) / "sew-imp_global-40").exists()
+    assert early.manifest.sparsity.achieved == pytest.approx(0.2, abs=0.001)
+    run(parts, Way(workers=1), hear=quiet)
+    mine = {name: Bundle.open(Path(parts.output) / name).manifest.files for name in whole}
+    theirs = {name: Bundle.open(Path(recipe.output) / name).manifest.files for name in whole}
+    assert mine == theirs
+
+
+def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:
+    recipe = read_recipe(by_magnitude(path))
+    run(recipe, Way(workers=1), hear=quiet)
+    places = {name: Path(recipe.output) / name / "bundle.json" for name in hashes(recipe)}
+    before, content = {n: p.stat().st_ino for n, p in places.items()}, hashes(recipe)
+    outcome = run(recipe, Way(workers=1, only=["*-40"], force=True), hear=quiet)
+    assert (outcome.built, outcome.measured) == (1, 0), "the same bytes need no new measurement"
+    after = {n: p.stat().st_ino for n, p in places.items()}
+    assert [n for n in places if after[n] != before[n]] == ["sew-mp_global-40"]
+    assert hashes(recipe) == content
+
+
+def test_two_runs_do_not_fill_one_folder(path: Path) -> None:
+    output = path.parent / "out"
+    output.mkdir()
+    with alone_in(output):
+        done = secateur("run", str(path))
+    assert_one_sentence(done, f"another run (process {os.getpid()})")
+    assert [each.name for each in output.iterdir()] == [".lock"]
+
+
+def test_machines_are_told_line_by_line(path: Path) -> None:
+    done = secateur("run", str(by_magnitude(path)), "--jsonl", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "planned" and events[0]["to_build"] == [
+        "sew-mp_global-20",
+        "sew-mp_global-40",
+    ]
+    assert kinds.count("built") == kinds.count("measured") == 2
+    assert any(event["event"] == "progress" and event["total"] for event in events)
+
+
+def test_side_by_side_comes_to_the_same_and_a_killed_process_costs_its_task_alone(
+    path: Path,
+) -> None:
+    recipe = read_recipe(path)
+    alone = other(recipe, path.parent / "alone")
+    run(alone, Way(workers=1), hear=quiet)
+    corpus = scored_on(recipe)
+    marks = fingerprints(recipe, corpus)
+    to_do = tasks(marks, marks)
+    heard: list[Event] = []
+    killed = threading.Event()
+
+    def hear(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, Progress) and not killed.is_set():
+            killed.set()
+            kill_a_worker()
+
+    side_by_side(to_do, Order(recipe, "cpu", threads=1), hear, workers=2)
+    assert killed.is_set()
+    assert any(isinstance(event, Warned) and "was killed" in event.said for event in heard)
+    assert not any(isinstance(event, Refused) for event in heard)
+    for name in hashes(alone):
+        mine = Bundle.open(Path(recipe.output) / name).manifest.files
+        assert mine == Bundle.open(Path(alone.output) / name).manifest.files, name
+
+
+def kill_a_worker() -> None:
+    """The busiest of the processes that this one has begun."""
+    children = psutil.Process().children()
+    busiest = max(children, key=lambda each: sum(each.cpu_times()[:2]))
+    busiest.send_signal(signal.SIGKILL)
+    time.sleep(0.1)
