@@ -43,9 +43,10 @@ def write_run_report(
 
 def run_hashes(recipe: Recipe, corpus: Corpus) -> dict[str, str]:
     """For `Origin`: of the models of a recipe, and of the corpus that it is scored on."""
-    from pipeline.plan import corpus_digest, model_digest, model_from
+    from pipeline.model_name import ModelName
+    from pipeline.plan import corpus_digest, model_digest
 
-    models = [name for name in recipe.models if model_from(name) != "hub"]
+    models = [name for name in recipe.models if ModelName.of(name).place != "hub"]
     return {
         **{f"model {name}": model_digest(name) for name in models},
         f"corpus {corpus.name}": corpus_digest(corpus),

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from bench.rows import Row, rows_from
-from pipeline.events import Event, Hear, Planned, Refused
+from bench.sources import Findings
+from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
 from pipeline.executors.work import Order
 from pipeline.locked import alone_in
-from pipeline.measuring import RESULTS, kept, measure
+from pipeline.measuring import RESULTS, Measurements, kept, measure
 from pipeline.plan import Cell, cells, fingerprints, is_finished
 from pipeline.recipe import Recipe
 from pipeline.recipe.section import did_you_mean
@@ -20,6 +21,7 @@ from pipeline.tasks import STATISTICS, Task, tasks
 from pipeline.workers import chosen_workers, threads_each
 from runtime.bundle import Bundle
 from runtime.whole_folder import refuse_unwritable
+from speech.corpora import Corpus
 from speech.errors import BadInput
 
 
@@ -36,6 +38,8 @@ class Way:
     only: Sequence[str] = ()
     #: Whether those bundles are made anew.
     force: bool = False
+    #: Whether a page of the results is written beside them.
+    report: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,22 @@ class Outcome:
     unmeasured: tuple[str, ...] = ()
 
 
-def run(recipe: Recipe, way: Way | None = None, *, hear: Hear) -> Outcome:
-    """Bring `recipe.output` up to date: one bundle a cell, and a measurement of each."""
+def run(
+    recipe: Recipe, way: Way | None = None, *, hear: Hear, text: str = "", typed: str = ""
+) -> Outcome:
+    """Bring `recipe.output` up to date: one bundle a cell, a measurement of each, and a report.
+
+    The report quotes the recipe's `text` and the command that was `typed`.
+    """
     way = way or Way()
     refuse_unwritable(kept())
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     with alone_in(output):
-        return _run(recipe, way, output, hear)
+        return _run(recipe, way, output, hear, (text, typed))
 
 
-def _run(recipe: Recipe, way: Way, output: Path, hear: Hear) -> Outcome:
+def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, str]) -> Outcome:
     corpus = scored_on(recipe)
     wanted = fingerprints(recipe, corpus)
     chosen = only(recipe, way.only)
@@ -83,6 +92,9 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear) -> Outcome:
     there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
     bundles = [Bundle.open(output / cell.name) for cell in there]
     measured = measure(bundles, recipe, corpus, hear)
+    is_news = bool(to_build or measured.new or not (output / "report.html").exists())
+    if way.report and is_news:
+        _report(measured, bundles, recipe, corpus, hear, quoted)
     return Outcome(
         rows_from(measured.all),
         output / RESULTS,
@@ -91,6 +103,29 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear) -> Outcome:
         tuple(cell.name for cell in to_build if cell.name in refused),
         tuple(measured.problems),
     )
+
+
+def _report(
+    measured: Measurements,
+    bundles: Sequence[Bundle],
+    recipe: Recipe,
+    corpus: Corpus,
+    hear: Hear,
+    quoted: tuple[str, str],
+) -> None:
+    from pipeline.report import run_hashes, write_run_report
+    from pipeline.report_again import Origin
+
+    hear(Progress("writing the report", 0, 1))
+    found = Findings(
+        measured.all,
+        {bundle.sha256: bundle for bundle in bundles},
+        {bundle.sha256: bundle.manifest for bundle in bundles},
+    )
+    text, typed = quoted
+    origin = Origin(text, typed, run_hashes(recipe, corpus))
+    for path in write_run_report(recipe.name, found, Path(recipe.output), origin=origin):
+        hear(Written(str(path)))
 
 
 def only(recipe: Recipe, patterns: Sequence[str]) -> set[Cell]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -63,7 +65,8 @@ def command(
         click.echo(json.dumps(asdict(plan)) if as_json or jsonl else "\n".join(lines(plan)))
         return
     with _told(jsonl) as hear:
-        outcome = run(content, way, hear=hear)
+        text, typed = recipe.read_text(encoding="utf-8"), shlex.join(["secateur", *sys.argv[1:]])
+        outcome = run(content, way, hear=hear, text=text, typed=typed)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in outcome.rows]))
     elif not jsonl:
@@ -94,7 +97,9 @@ def _show(outcome: Outcome) -> None:
         f"{outcome.built} bundles built, {outcome.measured} measured; "
         f"bundles and results.jsonl are in {outcome.results.parent}."
     )
-    click.echo(f"Look around in them: secateur tui {outcome.results}")
+    report = outcome.results.with_name("report.html")
+    if report.exists():
+        click.echo(f"The report is {report}; look around: secateur tui {outcome.results}")
 
 
 def _complain(outcome: Outcome) -> None:

@@ -139,7 +139,8 @@ def _limits(metadata: list[Any]) -> list[str]:
 
 
 def _plural(kind: Any) -> str:
-    return "texts" if kind is str else "numbers from 0 to 1"
+    inner = get_args(kind)[0] if get_args(kind) else kind
+    return {str: "texts", int: "whole numbers"}.get(inner, "numbers from 0 to 1")
 
 
 def _uses() -> Iterator[str]:

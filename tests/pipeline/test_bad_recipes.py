@@ -33,7 +33,7 @@ clips = 8
 
 #: What is written instead of what, and how the sentence begins and ends.
 KINDS = {
-    "unknown key": ('name = "trial"', 'name = "t"\nsed = 1', r"unknown key 'sed' .*mean 'seed'"),
+    "unknown key": ('name = "trial"', 'name = "t"\nsed = 1', r"unknown key 'sed' .*mean 'seeds'"),
     "key elsewhere": ('name = "trial"', 'name = "t"\nmethods = []', r"'methods' .*'prune.methods'"),
     "unknown section": ("[measure]", "[mesure]", r"unknown key 'mesure' .*mean 'measure'"),
     "key missing": ("sparsities = [0.0, 0.5]", "", r"'prune.sparsities' .*: add sparsities = \[0"),
@@ -68,7 +68,10 @@ KINDS = {
     "same bundles": ('["demo-sew"]', '["a/b", "c/b"]', r"'a/b' and 'c/b' would both write"),
     "normalizer": ("[prune]", "normalizer = 'basik'\n[prune]", r"'basik': .*did you mean 'basic'"),
     "more than there are": ("[prune]", "limit = 4\n[prune]", r"clips = 8 .*limit = 4 .*at most 4"),
-    "seed": ('name = "trial"', 'name = "t"\nseed = -1', r"seed = -1: .*so 0 is the nearest"),
+    "seed": ('name = "trial"', 'name = "t"\nseeds = [-1]', r"seeds.0 = -1: .*so 0 is the near"),
+    "seed twice": ('name = "trial"', 'name = "t"\nseeds = [1, 1]', r"seeds = .*1 is listed more"),
+    "revision of a folder": ("demo-sew", "demo-sew@main", r"demo-sew@main.*leave out what follo"),
+    "lessons of nothing": ("[corpus]", "[corpus]\nlessons_limit = 5", r"add lessons"),
     "unknown model": ('"demo-sew"', '"demo-swe"', r"models.0 = 'demo-swe': .*mean 'demo-sew'"),
     "model of nobody": ('"demo-sew"', '"whisper-tny"', r"mean 'openai/whisper-tiny'"),
     "no such folder": ('"demo-sew"', '"./demo-sew"', r"models.0 = './demo-sew': .*no such folder"),

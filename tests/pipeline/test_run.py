@@ -92,6 +92,8 @@ def test_a_run_leaves_verified_bundles_and_a_table_and_is_not_repeated(sew_recip
     assert row["wer"] >= 0
     [measurement] = read_results(output / "results.jsonl")
     assert measurement.loaded_forbidden == ()
+    page = (output / "report.md").read_text()
+    assert cut in page and 'name = "trial"' in page and f"secateur run {sew_recipe}" in page
     assert len(measurement.samples) == 4
     before = manifests(output)
 

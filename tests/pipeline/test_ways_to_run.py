@@ -101,7 +101,7 @@ def test_a_gradual_method_stops_on_its_way_and_comes_to_the_same_end_in_parts(pa
         if isinstance(event, Progress) and "fine-tuning" in event.label and event.done == 1:
             cuts.append(event.label)
 
-    run(recipe, Way(workers=1), hear=noting)
+    run(recipe, Way(report=False, workers=1), hear=noting)
     whole = hashes(recipe)
     assert sum("imp_global" in label for label in cuts) == 2, "a step of each, none twice"
     zeros = {name: Bundle.open(Path(recipe.output) / name).manifest.sparsity for name in whole}
@@ -109,11 +109,11 @@ def test_a_gradual_method_stops_on_its_way_and_comes_to_the_same_end_in_parts(pa
     assert zeros["sew-imp_global-20"].requested == 0.2
 
     parts = other(recipe, path.parent / "parts")
-    run(parts, Way(workers=1, only=["*-20"]), hear=quiet)
+    run(parts, Way(report=False, workers=1, only=["*-20"]), hear=quiet)
     early = Bundle.open(Path(parts.output) / "sew-imp_global-20")
     assert not (Path(parts.output) / "sew-imp_global-40").exists()
     assert early.manifest.sparsity.achieved == pytest.approx(0.2, abs=0.001)
-    run(parts, Way(workers=1), hear=quiet)
+    run(parts, Way(report=False, workers=1), hear=quiet)
     mine = {name: Bundle.open(Path(parts.output) / name).manifest.files for name in whole}
     theirs = {name: Bundle.open(Path(recipe.output) / name).manifest.files for name in whole}
     assert mine == theirs
@@ -121,10 +121,10 @@ def test_a_gradual_method_stops_on_its_way_and_comes_to_the_same_end_in_parts(pa
 
 def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:
     recipe = read_recipe(by_magnitude(path))
-    run(recipe, Way(workers=1), hear=quiet)
+    run(recipe, Way(report=False, workers=1), hear=quiet)
     places = {name: Path(recipe.output) / name / "bundle.json" for name in hashes(recipe)}
     before, content = {n: p.stat().st_ino for n, p in places.items()}, hashes(recipe)
-    outcome = run(recipe, Way(workers=1, only=["*-40"], force=True), hear=quiet)
+    outcome = run(recipe, Way(report=False, workers=1, only=["*-40"], force=True), hear=quiet)
     assert (outcome.built, outcome.measured) == (1, 0), "the same bytes need no new measurement"
     after = {n: p.stat().st_ino for n, p in places.items()}
     assert [n for n in places if after[n] != before[n]] == ["sew-mp_global-40"]
@@ -158,7 +158,7 @@ def test_side_by_side_comes_to_the_same_and_a_killed_process_costs_its_task_alon
 ) -> None:
     recipe = read_recipe(path)
     alone = other(recipe, path.parent / "alone")
-    run(alone, Way(workers=1), hear=quiet)
+    run(alone, Way(report=False, workers=1), hear=quiet)
     corpus = scored_on(recipe)
     marks = fingerprints(recipe, corpus)
     to_do = tasks(marks, marks)
