@@ -1,10 +1,9 @@
 """Going through a model block by block, each hearing what the blocks before it, already cut, say.
 
-What flows from block to block waits on disk between two of them, a clip at a time: memory does not
-grow with the number of clips.
+What flows from block to block waits between two of them, a clip at a time: in memory as long as it
+is little, the rest on disk, so that memory does not grow with the number of clips.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,9 @@ from prune.drift import PairedCollector
 from prune.families.chains import Chain, chains
 from prune.families.layers import prunable_layers
 from prune.forcing import Report, Speech, fitting_clips, forcing
+
+#: Bytes of what flows between blocks that may wait in memory.
+IN_MEMORY = 256 << 20
 
 #: Told the layers of a block and what they heard: changes the layers in place.
 Settle = Callable[[list[str], PairedCollector], None]
@@ -46,12 +48,13 @@ def walk(
     run = chains(model, tied=tied)
     every = [link for chain in run for link in chain.links]
     with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
-        heard = _heard(checkpoint, speech, fitting, Path(folder) / "heard")
+        room = _Room(IN_MEMORY)
+        heard = _heard(checkpoint, speech, fitting, _Waiting(Path(folder) / "heard", room))
         said_uncut: dict[Chain, _Waiting] = {}
         said_cut: dict[Chain, _Waiting] = {}
         for number, chain in enumerate(run):
-            uncut = _Waiting(Path(folder) / f"uncut {number}")
-            cut = _Waiting(Path(folder) / f"cut {number}")
+            uncut = _Waiting(Path(folder) / f"uncut {number}", room)
+            cut = _Waiting(Path(folder) / f"cut {number}", room)
             _record(model, heard, chain, uncut, said_uncut)
             if number == 0:
                 cut.take_over(uncut)
@@ -74,9 +77,11 @@ class _Done(Exception):  # noqa: N818 - it ends a forward pass, for nothing afte
     pass
 
 
-def _heard(checkpoint: Checkpoint, speech: Speech, fitting: list[int], place: Path) -> "_Waiting":
+def _heard(
+    checkpoint: Checkpoint, speech: Speech, fitting: list[int], waiting: "_Waiting"
+) -> "_Waiting":
     """How the model itself is called."""
-    waiting, force = _Waiting(place), forcing(checkpoint)
+    force = forcing(checkpoint)
     for index in fitting:
         forced = force(*speech[index])
         assert forced is not None
@@ -157,12 +162,20 @@ def _settle_link(
     settle(list(layers), collector)
 
 
-class _Waiting:
-    """Calls on disk, one file a clip."""
+@dataclass
+class _Room:
+    """Bytes of memory that are left for what waits."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    left: int
+
+
+class _Waiting:
+    """Calls, one a clip: in memory while there is room, else one file each."""
+
+    def __init__(self, folder: Path, room: _Room):
+        self._folder, self._room = folder, room
         folder.mkdir()
+        self._kept: dict[int, Any] = {}
         self.real_frames: list[int | None] = []
         #: What the last block gave beside its answer; None where that was all.
         self._beside: tuple[Any, ...] | None = None
@@ -172,13 +185,15 @@ class _Waiting:
         self.real_frames.append(real_frames)
 
     def take_over(self, other: "_Waiting") -> None:
-        shutil.copytree(other._folder, self._folder, dirs_exist_ok=True)
-        self.real_frames = list(other.real_frames)
+        for clip, real_frames in enumerate(other.real_frames):
+            self.add(*other.get(clip), real_frames)
 
     def get(self, clip: int) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
-        found: tuple[tuple[Tensor, ...], dict[str, Any]] = torch.load(
-            self._folder / f"{clip}.pt", weights_only=True
-        )
+        found: tuple[tuple[Tensor, ...], dict[str, Any]]
+        if clip in self._kept:
+            found = _copied(self._kept[clip])  # a module may write into what it is given
+        else:
+            found = torch.load(self._folder / f"{clip}.pt", weights_only=True)
         return found
 
     def pass_on(self, clip: int, module: nn.Module) -> None:
@@ -203,7 +218,29 @@ class _Waiting:
         return given if self._beside is None else (given, *self._beside)
 
     def _put(self, clip: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        torch.save((args, kwargs), self._folder / f"{clip}.pt")
+        content = (args, kwargs)
+        self._room.left += _bytes(self._kept.pop(clip, None))
+        if (size := _bytes(content)) <= self._room.left:
+            self._kept[clip] = _copied(content)
+            self._room.left -= size
+        else:
+            torch.save(content, self._folder / f"{clip}.pt")
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(map(_bytes, value.values()))
+    return sum(map(_bytes, value)) if isinstance(value, tuple | list) else 0
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return type(value)(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
 @dataclass(frozen=True)

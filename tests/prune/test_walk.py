@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from prune.checkpoint import Checkpoint
+from prune import walk as walking
+from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.families.chains import chains
 from prune.families.layers import prunable_layers
+from prune.schedule import prune
 from prune.statistics import Collector, hessians
 from prune.walk import walk
 from tests.noise import Spoken, noise
@@ -77,3 +79,16 @@ def test_nothing_is_left_on_disk(
         walk(tiny_whisper, spoken, fail)
     assert not list(tmp_path.iterdir())
     assert not any(module._forward_pre_hooks for module in tiny_whisper.model.modules())
+
+
+def test_what_waits_on_disk_comes_back_as_from_memory(
+    tiny_folders: dict[str, Path], spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for room in (walking.IN_MEMORY, 20_000, 0):
+        monkeypatch.setattr(walking, "IN_MEMORY", room)
+        checkpoint = open_checkpoint(str(tiny_folders["sew"]))
+        prune(checkpoint, "obs", 0.5, spoken)
+        found.append(checkpoint.model.state_dict())
+    for other in found[1:]:
+        assert all(torch.equal(value, other[name]) for name, value in found[0].items())
