@@ -63,8 +63,10 @@ def _round(tasks: Sequence[Task], order: Order, events: Any, workers: int) -> li
             except TerminatedWorkerError:
                 continue
             left.remove(futures[future])
-    finally:
+    except BaseException:
         pool.shutdown(wait=True, kill_workers=True)
+        raise
+    pool.shutdown(wait=True)
     return left
 
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pipeline.events import Event, Hear, Progress
 from pipeline.recipe import Recipe
 from pipeline.tasks import Task
+from pipeline.workers import model_bytes
+
+#: Bytes of weights, of all models that stay open together.
+_SMALL = 64 << 20
 
 #: Seconds between two looks at how far something is.
 _TICK = 0.2
@@ -24,18 +28,20 @@ class Order:
 
 
 def worker() -> Callable[[Task, Order, Hear], None]:
-    """Does tasks one after another, and keeps the model of the last one open."""
+    """Does tasks one after another, and keeps their models open while those are small."""
     from pipeline.workshop import Workshop
     from prune.device import chosen_device
 
-    last: dict[tuple[str, str], Workshop] = {}
+    opened: dict[tuple[str, str], Workshop] = {}
 
     def work(task: Task, order: Order, hear: Hear) -> None:
         which = (task.model, order.recipe.model_dump_json())
-        if which not in last:
-            last.clear()
-            last[which] = Workshop(task.model, order.recipe, chosen_device(order.device), hear)
-        workshop = last[which]
+        if which not in opened:
+            models = {task.model, *(model for model, _ in opened)}
+            if sum(map(model_bytes, models)) > _SMALL or not model_bytes(task.model):
+                opened.clear()
+            opened[which] = Workshop(task.model, order.recipe, chosen_device(order.device), hear)
+        workshop = opened[which]
         workshop.hear = hear
         workshop.work(task)
 
