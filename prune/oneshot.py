@@ -16,6 +16,7 @@ from prune.allocation.profile import profile
 from prune.allocation.search import search
 from prune.allocation.threshold import by_threshold
 from prune.checkpoint import Checkpoint
+from prune.contest import beats
 from prune.curvature import hessian_traces
 from prune.curves import GRID, error_curves
 from prune.drift import PairedCollector, drawn_back
@@ -96,6 +97,19 @@ class Statistics:
             chosen_weights(self._checkpoint.model, tied=self._options.tied),
             self.hessians,
             self.sensitivities,
+            report=self._report,
+        )
+
+    def shows_gain(self, zeros: Mapping[str, int], others: Mapping[str, int]) -> bool:
+        """Whether zeros so spread over layers serve beyond doubt better than the others."""
+        weights = chosen_weights(self._checkpoint.model, tuple(zeros), tied=self._options.tied)
+        return beats(
+            self._checkpoint,
+            self._speech,
+            self.hessians,
+            weights,
+            zeros,
+            others,
             report=self._report,
         )
 
@@ -204,7 +218,11 @@ def _allocated(
             return trace(traces, sizes, total, alpha=options.alpha, floors=floors)
         case "search":
             curves = {name: statistics.curves[name] for name in weights}
-            return search(curves, sizes, total, grid=GRID, floors=floors)
+            found = search(curves, sizes, total, grid=GRID, floors=floors)
+            if method.schedule != "one-shot":  # it is to pay in later cuts, not yet in this one
+                return found
+            even = uniform(sizes, total, floors=floors)
+            return found if statistics.shows_gain(found, even) else even
 
 
 def _traces(
