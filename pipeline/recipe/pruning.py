@@ -57,9 +57,6 @@ class PruneSection(Section):
     # The rest are fields of `prune.options.Options`, for those methods that have a use for them.
     layers: list[str] = Field([])
     tied: bool = Options.tied
-    #: Inputs kept of every so many, which says how much is cut; the smallest m that fits a sparsity
-    #: unless it is said.
-    pattern: str | None = Field(None, examples=["2:4"])
     shares: dict[str, Share] = Field({}, examples=[{"encoder": 0.5}])
     heads: Part | None = None
     ffn: Part | None = None
@@ -72,6 +69,9 @@ class PruneSection(Section):
     quick: bool = Options.quick
     precision: Literal["float32", "float64"] = Options.precision
     step: float = Field(Options.step, gt=0, le=1)
+    #: Inputs kept of every so many, which says how much is cut; the smallest m that fits a sparsity
+    #: unless it is said.
+    pattern: str | None = Field(None, examples=["2:4"])
 
     def options(self, seed: int) -> Options:
         fields = self.model_dump(exclude={"methods", "sparsities", "fine_tuning"})

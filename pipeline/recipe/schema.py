@@ -24,11 +24,13 @@ class CorpusSection(Section):
     limit: int | None = Field(None, ge=1, examples=[200])
     #: Speech for the methods that listen. Not what is scored on: that would flatter them.
     calibrate: str = "demo:calibration"
+    #: Which part of it, where it has several.
     calibration_split: str | None = Field(None, examples=["validation"])
     #: How many clips of it to listen to, drawn with the seed.
     calibration_clips: int = Field(128, ge=1)
     #: What to learn from; the clips that calibrate unless it is said.
     lessons: str | None = Field(None, examples=["librispeech:train-clean-100"])
+    #: Which part of it, where it has several.
     lessons_split: str | None = Field(None, examples=["train"])
     #: How many clips of the lessons, drawn with the seed; all of them unless it is said.
     lessons_limit: int | None = Field(None, ge=1, examples=[5000])
