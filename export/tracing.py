@@ -1,13 +1,12 @@
 """From a PyTorch module to one ONNX file: traced quietly, weights kept once and as they are.
 
 Tracing is nearly all of the time, and what comes of it depends on shapes and settings alone: what
-differs in its weights only, such as the variants of a model, is traced once a process.
+differs in its weights only, such as the variants of a model, is traced once (`export.stencils`).
 """
 
 import hashlib
 import logging
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 from torch.onnx import ONNXProgram
+
+from export.stencils import keep_stencil, read_stencil
 
 #: Has `Gelu` and `LayerNormalization` as single operators; onnxruntime 1.17 and later run it.
 OPSET = 20
@@ -72,26 +73,17 @@ def write_graph(module: nn.Module, signature: Signature, path: Path) -> None:
         ir.save(program.model, path)
 
 
-#: What was traced last, without weights, by what decides how it comes out.
-_stencils: OrderedDict[str, ir.Model] = OrderedDict()
-_MOST_STENCILS = 8
-
-
 def _traced(module: nn.Module, signature: Signature) -> ONNXProgram:
     """The module's program with its weights, traced anew only if none like it was."""
     weights = _weights(module)
     key = _likeness(module, signature, weights)
-    if key not in _stencils:
+    model = read_stencil(key)
+    if model is None:
         program = _trace(module, signature)
         if not program.model.graph.initializers.keys() <= weights.keys():
             return program  # it has constants that may have been worked out from the weights
-        for value in program.model.graph.initializers.values():
-            value.const_value = None
-        _stencils[key] = program.model
-        if len(_stencils) > _MOST_STENCILS:
-            _stencils.popitem(last=False)
-    _stencils.move_to_end(key)
-    model = _stencils[key].clone()
+        keep_stencil(key, program.model)
+        model = program.model.clone()
     for name, value in model.graph.initializers.items():
         value.const_value = ir.tensor(weights[name].detach().numpy(), name=name)
     return ONNXProgram(model, None)

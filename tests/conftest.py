@@ -13,6 +13,9 @@ if "SECATEUR_TESTS" not in os.environ:  # pytest-xdist's workers have it from th
     os.environ["SECATEUR_TESTS"] = tempfile.mkdtemp(prefix="secateur-tests-")
     atexit.register(shutil.rmtree, os.environ["SECATEUR_TESTS"])
 
+# What one test has traced no other traces again.
+os.environ["SECATEUR_CACHE"] = os.path.join(os.environ["SECATEUR_TESTS"], "cache")  # noqa: PTH118
+
 from prune import cpu_torchaudio
 
 cpu_torchaudio.allow_import()

@@ -1,11 +1,11 @@
 """LibriSpeech from openslr.org into the cache, whole or not at all."""
 
-import os
 import tarfile
 import tempfile
 import zlib
 from pathlib import Path
 
+from speech.cache_folder import cache_folder
 from speech.errors import BadInput
 
 _URL = "https://www.openslr.org/resources/12"
@@ -26,14 +26,13 @@ def downloaded(subset: str) -> Path:
     The folder gets its name only once all of it is there, so an interrupted download or
     extraction leaves nothing that could be taken for the corpus.
     """
-    home = os.environ.get("SECATEUR_CACHE")
     try:
-        import pooch
+        import pooch  # noqa: F401
     except ImportError:
         raise BadInput(
             "Downloading LibriSpeech needs pooch: pip install 'secateur[host]'."
         ) from None
-    cache = Path(home).expanduser() if home else Path(pooch.os_cache("secateur"))
+    cache = cache_folder()
     folder = cache / "LibriSpeech" / subset
     if not folder.is_dir():
         archive = _fetch(subset, cache / "downloads")

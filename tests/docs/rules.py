@@ -54,7 +54,6 @@ STANDS_FOR = (
     (r"\bMODEL --corpus CORPUS\b", "demo-sew --corpus demo"),
     (r"\bmemo\.wav\b", "assets/clips/test/000.flac"),
     (r"\bCONFIG\.json\b", "tests/docs/config.json"),
-    (r"--method obs --csv", "--method mp_global --csv"),  # goes when the demo's recipe has obs
     (r"-o FILE\b", "-o imported.toml"),
     (r"-o docs/", "-o "),
     (r"--plot docs/", "--plot "),
@@ -80,6 +79,12 @@ SHORTER_RECIPE = {
     "corpus": {"limit": 10, "calibration_clips": 8},
     "measure": {"clips": 1, "samples": 2},
     "prune.fine_tuning": {"steps": 2, "batch": 2, "warm_up": 1, "check_every": 2},
+}
+
+#: And for the demo's, whose variants the pages name: fewer methods, and no int4.
+SHORTER_DEMO = SHORTER_RECIPE | {
+    "prune": {"methods": ["mp_global", "obs", "imp_global"]},
+    "export": {"precisions": ["fp32", "int8"]},
 }
 
 #: And for those that `secateur recipe new` wrote, which have more of everything than a page needs.

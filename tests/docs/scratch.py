@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.recipe.toml_text import spelt
 from tests.docs.blocks import ROOT, Command
-from tests.docs.rules import SHORTER_NEW_RECIPE, SHORTER_RECIPE, as_run
+from tests.docs.rules import SHORTER_DEMO, SHORTER_NEW_RECIPE, SHORTER_RECIPE, as_run
 from tests.pipeline.command_line import NOWHERE, begun_secateur
 
 #: Only read by commands.
@@ -59,7 +59,8 @@ class Scratch:
         _lay_out_environment(folder / ".venv")
         for path in (ROOT / "recipes").glob("*.toml"):
             (folder / "recipes").mkdir(exist_ok=True)
-            (folder / "recipes" / path.name).write_text(shortened(path.read_text()))
+            rules = SHORTER_DEMO if path.stem == "demo" else SHORTER_RECIPE
+            (folder / "recipes" / path.name).write_text(shortened(path.read_text(), rules))
         if prepared:
             shutil.copytree(prepared, folder / "bundles", copy_function=os.link)
 

@@ -1,7 +1,6 @@
 """Models that differ in their weights only are traced once, and nobody can tell."""
 
 import copy
-from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from export import tracing
+from export import stencils, tracing
 from export.ctc_graph import write_ctc
 from export.whisper_graph import write_decoder, write_encoder
 from prune.checkpoint import Checkpoint
@@ -18,12 +17,14 @@ from tests.export.exported import noise
 
 
 @pytest.fixture(autouse=True)
-def nothing_traced_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    forget(monkeypatch)
+def nothing_traced_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    forget(monkeypatch, tmp_path / "first")
 
 
-def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracing, "_stencils", OrderedDict())
+def forget(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Go on with another, empty cache."""
+    stencils.forget()
+    monkeypatch.setenv("SECATEUR_CACHE", str(cache))
 
 
 def graphs(checkpoint: Checkpoint, model: Any, place: Path) -> bytes:
@@ -55,9 +56,18 @@ def test_a_second_model_of_the_same_shape_is_not_traced_and_comes_out_the_same(
     monkeypatch.setattr(tracing, "_trace", lambda *a: traced.append(a) or trace(*a))
     alone = graphs(tiny_checkpoint, second, tmp_path)
     one_each = len(traced)
-    forget(monkeypatch)
+    forget(monkeypatch, tmp_path / "second")
     before = graphs(tiny_checkpoint, first, tmp_path)
     assert graphs(tiny_checkpoint, second, tmp_path) == alone != before
+    stencils.forget()  # as in another process: read from the disk
+    assert graphs(tiny_checkpoint, first, tmp_path) == before
+    stencils.forget()
+    for kept in (tmp_path / "second").rglob("*.onnx"):
+        assert kept.stat().st_size < 500_000
+        assert stencils.read_stencil(kept.stem) is not None
+        stencils.forget()
+        kept.write_bytes(b"damaged")
+        assert stencils.read_stencil(kept.stem) is None, "it is traced again"
     assert len(traced) == 2 * one_each
 
 
@@ -71,6 +81,6 @@ def test_another_setting_is_traced_anew(
     before = path.read_bytes()
     write_encoder(other, path)
     after = path.read_bytes()
-    forget(monkeypatch)
+    forget(monkeypatch, tmp_path / "second")
     write_encoder(other, path)
     assert path.read_bytes() == after != before

@@ -1,0 +1,13 @@
+"""Where this user keeps what can be made or fetched again."""
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """SECATEUR_CACHE, or the place that this system has for it; not there yet, perhaps."""
+    if named := os.environ.get("SECATEUR_CACHE"):
+        return Path(named).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("secateur"))
