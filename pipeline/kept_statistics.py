@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -68,16 +69,28 @@ class KeptStatistics(Statistics):
 
     def _numbers(self, name: str, work_out: Callable[[], dict[str, Value]]) -> dict[str, Value]:
         path = self._folder / f"{name}.json"
-        if path.exists():
-            found: dict[str, Value] = json.loads(path.read_text())
+        with self._by_one(name):
+            if path.exists():
+                found: dict[str, Value] = json.loads(path.read_text())
+                return found
+            found = work_out()
+            with whole_file(path, replace=True) as file:
+                file.write(json.dumps(found).encode())
             return found
-        found = work_out()
-        with whole_file(path, replace=True) as file:
-            file.write(json.dumps(found).encode())
-        return found
 
     def _tensors(self, name: str, work_out: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Layers that share a tensor share it again when it is read."""
+        with self._by_one(name):
+            return self._kept_tensors(name, work_out)
+
+    def _by_one(self, name: str) -> FileLock:
+        """Whoever comes second waits and then reads."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._folder / f".{name}.lock")
+
+    def _kept_tensors(
+        self, name: str, work_out: Callable[[], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
         path, shared = self._folder / f"{name}.safetensors", self._folder / f"{name}.shared.json"
         if path.exists() and shared.exists():
             there = load_file(path, device=str(self._device))
@@ -88,7 +101,6 @@ class KeptStatistics(Statistics):
         apart = {owner: found[owner].contiguous() for owner in set(owners.values())}
         with whole_file(shared, replace=True) as file:
             file.write(json.dumps(owners).encode())
-        self._folder.mkdir(parents=True, exist_ok=True)
         with whole_file(path, replace=True) as file:
             save_file(apart, file.name)
         return found

@@ -40,6 +40,8 @@ class Way:
     force: bool = False
     #: Whether a page of the results is written beside them.
     report: bool = True
+    #: Of the Ray cluster; None for one that is found here or begun.
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def _build(to_do: Sequence[Task], recipe: Recipe, way: Way, hear: Hear) -> None:
     if way.executor == "ray":
         from pipeline.executors.on_ray import on_ray
 
-        on_ray(to_do, Order(recipe, way.device, threads=1), hear)
+        order = Order(recipe, way.device, threads=1)
+        on_ray(to_do, order, hear, address=way.ray_address, workers=way.workers)
         return
     workers = chosen_workers(way.workers, to_do, way.device)
     if workers == 1:

@@ -52,8 +52,17 @@ class Ears:
 class Workshop:
     """The dense model, opened once, and what its cells share."""
 
-    def __init__(self, model: str, recipe: Recipe, device: torch.device, hear: Hear):
+    def __init__(
+        self,
+        model: str,
+        recipe: Recipe,
+        device: torch.device,
+        hear: Hear,
+        written: Recipe | None = None,
+    ):
+        """`written` is what bundles say of where they come from, if other folders stand for it."""
         self.model, self.recipe, self.hear = model, recipe, hear
+        self._written = written or recipe
         self._output = Path(recipe.output)
         self._corpus = scored_on(recipe)
         name = ModelName.of(model)
@@ -200,7 +209,7 @@ class Workshop:
             zstd=export.zstd,
             listen=lambda bundle: self._heard_from(bundle, cell),
             most_lost=export.most_lost,
-            provenance={"fingerprint": mark, "recipe": self.recipe.model_dump()},
+            provenance={"fingerprint": mark, "recipe": self._written.model_dump()},
         )
         assert bundle.manifest.score is not None
         self.hear(Built(cell.name, f"WER {100 * bundle.manifest.score['wer']:.1f} %"))
@@ -222,10 +231,11 @@ class Workshop:
     ) -> None:
         checkpoint.model.to("cpu")
         name = ModelName.of(self.model)
+        written = self._written.models[self.recipe.models.index(self.model)]
         provenance: dict[str, Any] = {
             "fingerprint": mark,
-            "recipe": self.recipe.model_dump(),
-            "model": name.name,
+            "recipe": self._written.model_dump(),
+            "model": name.name if name.place == "hub" else written,
             "model_from": name.place,
             "seed": cell.seed,
             "versions": versions(),

@@ -5,8 +5,9 @@ the promise is smaller than what chance moves, and even ones are as good.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from statistics import fmean, stdev
 
 import torch
 from torch import Tensor
@@ -48,14 +49,14 @@ def beats(
             losses.append(_losses(checkpoint, speech))
     if report:
         report("trying the sparsities", 2, 2)
-    return is_beyond_doubt(losses[1] - losses[0])
+    return is_beyond_doubt([other - mine for mine, other in zip(*losses, strict=True)])
 
 
-def is_beyond_doubt(gains: Tensor) -> bool:
+def is_beyond_doubt(gains: Sequence[float]) -> bool:
     """Whether the mean is above zero by more than chance; of a single clip that is never known."""
     if len(gains) < 2:
         return False
-    return float(gains.mean()) > _DOUBT * float(gains.std()) / math.sqrt(len(gains))
+    return fmean(gains) > _DOUBT * stdev(gains) / math.sqrt(len(gains))
 
 
 @contextmanager
@@ -75,10 +76,10 @@ def _cut(
             weight.copy_(before[name])
 
 
-def _losses(checkpoint: Checkpoint, speech: Speech) -> Tensor:
+def _losses(checkpoint: Checkpoint, speech: Speech) -> list[float]:
     """Of each clip's own text, in nats a clip."""
     task, losses = task_for(checkpoint), []
     for index in fitting_clips(checkpoint, speech):
         answer = task.answer(checkpoint.model, task.batch([task.example(*speech[index])]))
         losses.append(float(answer.loss) * answer.tokens)
-    return torch.tensor(losses, dtype=torch.float64)
+    return losses

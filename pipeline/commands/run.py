@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     help="Where bundles are made: on this machine, or as tasks of a Ray cluster.",
 )
 @click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="The Ray cluster [default: RAY_ADDRESS, one on this machine, or one begun for the run].",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     help="Processes side by side [default: what processor and memory bear].",
@@ -39,16 +44,21 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only bundles with such a name.")
 @click.option("--force", is_flag=True, help="Make them anew, though they are there.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and what it would take.")
+@click.option("--tensorboard", metavar="FOLDER", help="Log each bundle there for TensorBoard.")
+@click.option("--mlflow", metavar="URI", help="Log each bundle as a run of that MLflow server.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows of the table as JSON.")
 @click.option("--jsonl", is_flag=True, help="Print what happens, as it happens, a JSON line each.")
 def command(
     recipe: Path,
     device: str,
     executor: str,
+    ray_address: str | None,
     workers: int | None,
     only: tuple[str, ...],
     force: bool,
     dry_run: bool,
+    tensorboard: str | None,
+    mlflow: str | None,
     as_json: bool,
     jsonl: bool,
 ) -> None:
@@ -57,16 +67,27 @@ def command(
 
     from pipeline.run import Way, run
 
-    way = Way(device, "ray" if executor == "ray" else "local", workers, only, force)
+    if ray_address and executor != "ray":
+        raise BadInput("--ray-address is for --executor ray: add that, or leave the address out.")
+    way = Way(
+        device,
+        "ray" if executor == "ray" else "local",
+        workers,
+        only,
+        force,
+        ray_address=ray_address,
+    )
     if dry_run:
         from pipeline.forecast import forecast, lines
 
         plan = forecast(content, way)
         click.echo(json.dumps(asdict(plan)) if as_json or jsonl else "\n".join(lines(plan)))
         return
-    with _told(jsonl) as hear:
+    from pipeline.logs import logging
+
+    with _told(jsonl) as hear, logging(hear, content, tensorboard, mlflow) as hearing:
         text, typed = recipe.read_text(encoding="utf-8"), shlex.join(["secateur", *sys.argv[1:]])
-        outcome = run(content, way, hear=hear, text=text, typed=typed)
+        outcome = run(content, way, hear=hearing, text=text, typed=typed)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in outcome.rows]))
     elif not jsonl:

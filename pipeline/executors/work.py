@@ -25,6 +25,8 @@ class Order:
     device: str = "auto"
     #: Processor threads of each process; None for as many as torch takes.
     threads: int | None = None
+    #: The recipe as the user wrote it, where work is done with other folders than those.
+    written: Recipe | None = None
 
 
 def worker() -> Callable[[Task, Order, Hear], None]:
@@ -40,7 +42,8 @@ def worker() -> Callable[[Task, Order, Hear], None]:
             models = {task.model, *(model for model, _ in opened)}
             if sum(map(model_bytes, models)) > _SMALL or not model_bytes(task.model):
                 opened.clear()
-            opened[which] = Workshop(task.model, order.recipe, chosen_device(order.device), hear)
+            device = chosen_device(order.device)
+            opened[which] = Workshop(task.model, order.recipe, device, hear, written=order.written)
         workshop = opened[which]
         workshop.hear = hear
         workshop.work(task)

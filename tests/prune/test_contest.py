@@ -39,7 +39,7 @@ def test_what_harms_the_model_more_loses() -> None:
 def test_a_gain_counts_when_it_is_twice_its_standard_error(
     gains: list[float], is_clear: bool
 ) -> None:
-    assert is_beyond_doubt(torch.tensor(gains)) == is_clear
+    assert is_beyond_doubt(gains) == is_clear
 
 
 def test_a_search_that_gains_nothing_clear_leaves_the_sparsities_even(

@@ -1,0 +1,41 @@
+"""Logs hear that a bundle was made, wherever it was, and write down what it says of itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.events import Built, Event, Hear, Warned
+from pipeline.logs.record import Record
+from pipeline.recipe import Recipe
+from runtime.bundle import Bundle
+from speech.errors import BadInput
+
+#: Raises BadInput for what it could not write.
+Log = Callable[[Record], None]
+
+
+@contextmanager
+def logging(
+    hear: Hear, recipe: Recipe, tensorboard: str | None = None, mlflow: str | None = None
+) -> Iterator[Hear]:
+    """`hear`, which in passing has every bundle logged: in a folder, at a URI."""
+    logs = list[Log]()
+    if tensorboard is not None:
+        from pipeline.logs.to_tensorboard import TensorboardLog
+
+        logs.append(TensorboardLog(Path(tensorboard)))
+    if mlflow is not None:
+        from pipeline.logs.to_mlflow import MlflowLog
+
+        logs.append(MlflowLog(mlflow, recipe.name))
+
+    def hearing(event: Event) -> None:
+        hear(event)
+        if isinstance(event, Built):
+            for log in logs:
+                try:
+                    log(Record.of(Bundle.open(Path(recipe.output) / event.bundle)))
+                except BadInput as error:
+                    hear(Warned(event.bundle, f"not logged: {error}"))
+
+    yield hearing

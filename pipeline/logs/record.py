@@ -1,0 +1,55 @@
+"""What a bundle says of itself, in the words of those who draw training runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from runtime.bundle import Bundle
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Record:
+    name: str
+    #: What was asked for.
+    parameters: Mapping[str, str | float | int]
+    #: What came of it: rates and sparsity as fractions, the size of what a device needs in MiB.
+    scalars: Mapping[str, float]
+    #: By fine-tuning its steps, and the losses on the held-out clips after them.
+    losses: Mapping[str, Sequence[tuple[int, float]]]
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Self:
+        manifest = bundle.manifest
+        provenance, score = manifest.provenance, manifest.score or {}
+        asked = {
+            "model": provenance.get("model"),
+            "revision": provenance.get("revision"),
+            "method": manifest.method,
+            "sparsity": manifest.sparsity.requested,
+            "seed": provenance.get("seed"),
+            "precision": manifest.precision,
+        }
+        scalars = {
+            "sparsity": manifest.sparsity.achieved,
+            "size_mib": sum(file.size for file in bundle.device_files) / _MIB,
+            **{key: float(score[key]) for key in ("wer", "cer") if key in score},
+        }
+        return cls(
+            manifest.name,
+            {name: value for name, value in asked.items() if value is not None},
+            scalars,
+            dict(_losses(provenance.get("lessons", []))),
+        )
+
+
+def _losses(lessons: Sequence[Any]) -> list[tuple[str, list[tuple[int, float]]]]:
+    """A single one needs no number; a loss that is no number is left out."""
+    names = ["held_out_loss"]
+    if len(lessons) > 1:
+        names = [f"held_out_loss_{number}" for number in range(1, len(lessons) + 1)]
+    return [
+        (name, [(int(step), float(loss)) for step, loss in lesson["held_out"] if loss is not None])
+        for name, lesson in zip(names, lessons, strict=False)
+    ]

@@ -1,0 +1,64 @@
+"""Runs of an MLflow server, one a bundle, in an experiment that is called as the recipe."""
+
+import os
+import time
+
+from pipeline.logs.record import Record
+from speech.errors import BadInput
+
+try:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param
+    from mlflow.exceptions import MlflowException
+except ModuleNotFoundError as error:
+    raise BadInput(
+        "--mlflow needs mlflow, which is not installed here: pip install 'secateur[mlflow]'."
+    ) from error
+
+#: How often a server is asked that does not answer; MLflow's own patience is minutes long.
+_TIMES = "2"
+
+#: What MLflow takes at a time.
+_MOST = 1000
+
+
+class MlflowLog:
+    """Raises at once for a server that cannot be reached."""
+
+    def __init__(self, uri: str, experiment: str):
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", _TIMES)
+        self._uri = uri
+        try:
+            self._client = MlflowClient(tracking_uri=uri)
+            found = self._client.get_experiment_by_name(experiment)
+            self._experiment = (
+                found.experiment_id if found else self._client.create_experiment(experiment)
+            )
+        except MlflowException as error:
+            raise self._unreachable(error) from error
+
+    def __call__(self, record: Record) -> None:
+        try:
+            run = self._client.create_run(self._experiment, run_name=record.name).info.run_id
+            parameters = [Param(name, str(value)) for name, value in record.parameters.items()]
+            metrics = _metrics(record)
+            self._client.log_batch(run, params=parameters)
+            for start in range(0, len(metrics), _MOST):
+                self._client.log_batch(run, metrics=metrics[start : start + _MOST])
+            self._client.set_terminated(run)
+        except MlflowException as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> BadInput:
+        said = str(error).strip().splitlines()[0].rstrip(".")
+        return BadInput(f"MLflow at {self._uri} cannot be written to: {said}.")
+
+
+def _metrics(record: Record) -> list[Metric]:
+    now = int(time.time() * 1000)
+    curves = [
+        Metric(name, loss, now, step)
+        for name, losses in record.losses.items()
+        for step, loss in losses
+    ]
+    return [*(Metric(name, value, now, 0) for name, value in record.scalars.items()), *curves]
