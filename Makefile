@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test test-docs test-arm64 optimum test-optimum lint docs reference docker
+.PHONY: help prune-and-export test test-long test-docs test-arm64 optimum test-optimum lint docs reference docker
 .PHONY: tui tui-web picture bench bench-peers curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -24,6 +24,9 @@ prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE 
 
 test: $(VENV)/.dev ## all tests that can run on this machine
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
+
+test-long: $(VENV)/.ray ## the long walks: a Ray cluster, random keys, killed processes, every recipe (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m long
 
 test-docs: $(VENV)/.dev ## every command of README and docs, run (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m documented tests/docs
@@ -87,6 +90,10 @@ $(VENV)/.host: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.host
 	$(INSTALL) -e '.[host,tui,docs,dev]'
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.dev
+	$(INSTALL) -e '.[host,tui,docs,dev,ray]'
 	@touch $@
 
 $(OPTIMUM)/.ready: pyproject.toml constraints-optimum.txt

@@ -37,12 +37,14 @@ def test_dense_it_understands_and_at_80_percent_it_no_longer_does(model: str) ->
     assert pruned.wer > dense.wer_high
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", LIMITS)
 def test_obs_adds_a_quarter_of_the_errors_of_magnitude_pruning_at_most(model: str) -> None:
     dense, magnitude, obs = scored(model), scored(model, sparsity=0.7), scored(model, "obs", 0.7)
     assert obs.wer - dense.wer <= (magnitude.wer - dense.wer) / 4
 
 
+@pytest.mark.long
 def test_demo_whisper_does_without_half_of_its_neurons() -> None:
     dense, halved = scored("demo-whisper"), scored("demo-whisper", "obs_structured", ffn=0.5)
     assert halved.wer - dense.wer <= 0.01

@@ -38,6 +38,8 @@ NOT_RUN = {
     "*librispeech:*": _NETWORK,
     "*openai/whisper-*": _NETWORK,
     "secateur run study.toml": _NETWORK,
+    "pip install *": _NETWORK,
+    "secateur run * --executor ray *": "needs Ray, which `make test-long` installs and tests",
     "hf download *": _NETWORK,
 }
 

@@ -23,7 +23,7 @@ from speech.errors import BadInput
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, fresh_secateur
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.long]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -92,6 +92,7 @@ def tiny(recipe: Recipe, method: str, folders: dict[str, Path], output: Path) ->
     return recipe.model_copy(update={"output": str(output), "models": [model], **parts})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", FROM_THE_HUB, ids=lambda path: path.stem)
 def test_a_shipped_recipe_runs_to_its_end(
     path: Path, shallow: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

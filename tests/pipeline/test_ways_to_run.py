@@ -153,6 +153,7 @@ def test_machines_are_told_line_by_line(path: Path) -> None:
     assert any(event["event"] == "progress" and event["total"] for event in events)
 
 
+@pytest.mark.long
 def test_side_by_side_comes_to_the_same_and_a_killed_process_costs_its_task_alone(
     path: Path,
 ) -> None:

@@ -69,6 +69,7 @@ def test_blocks_are_told_apart_and_a_flat_one_has_none() -> None:
     assert straight.tolist() == [0.0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("family", "name"),
     [

@@ -24,6 +24,7 @@ OPENING = {*"12345?ebdofapR", "enter", "tab"}
 SIZES = [(80, 24), (120, 40), (200, 60), (64, 17)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.asyncio
 async def test_five_hundred_keys_of_any_seed_do_not_crash_it(
