@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.plan import Cell, fingerprints, is_finished
+from pipeline.plan import Cell, fingerprints, unfinished
 from pipeline.recipe import Recipe
 from pipeline.run import Way, only
 from pipeline.spoken import scored_on
-from pipeline.tasks import tasks
-from pipeline.workers import chosen_workers, memory_each, model_bytes
+from pipeline.tasks import Task, tasks
+from pipeline.workers import crew, memory_each, model_bytes
 from prune.methods import METHODS
 
 #: Bytes of a bundle's graphs for each byte of the checkpoint, and of the checkpoint beside them.
@@ -34,7 +34,7 @@ Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
-class Planned:
+class Expected:
     bundle: str
     #: done, build or left out
     state: str
@@ -48,12 +48,14 @@ class Forecast:
 
     recipe: str
     output: str
-    bundles: list[Planned]
-    workers: int
+    bundles: list[Expected]
+    #: None where a Ray cluster gives as many as it has room for.
+    workers: int | None
+    #: With so many workers; with one, if nobody knows how many.
     seconds: float | None
     memory_bytes: int | None
     disk_bytes: int | None
-    #: Bundles that have to be measured at least once, on so many devices.
+    #: What is then measured on.
     devices: list[str]
 
 
@@ -62,43 +64,44 @@ def forecast(recipe: Recipe, way: Way) -> Forecast:
     marks = fingerprints(recipe, corpus)
     chosen = only(recipe, way.only)
     output = Path(recipe.output)
-    to_build = [
-        cell
-        for cell, mark in marks.items()
-        if cell in chosen and (way.force or not is_finished(output / cell.name, mark))
+    to_build = set(unfinished(marks, chosen, output, force=way.force))
+    expected = [
+        _expected(cell, cell in chosen, cell in to_build, recipe, len(corpus)) for cell in marks
     ]
-    planned = [
-        _planned(cell, cell in chosen, cell in to_build, recipe, len(corpus)) for cell in marks
-    ]
-    todo = tasks(marks, to_build)
-    workers = chosen_workers(way.workers, todo, way.device) if todo else 1
-    building = [each for each in planned if each.state == "build"]
+    workers = _workers(way, tasks(marks, marks), tasks(marks, to_build))
+    building = [each for each in expected if each.state == "build"]
     seconds = _sum([each.seconds for each in building])
     sizes = [model_bytes(cell.model) for cell in to_build]
     return Forecast(
         recipe.name,
         recipe.output,
-        planned,
+        expected,
         workers,
-        None if seconds is None else seconds / workers,
-        None if 0 in sizes else workers * memory_each(max(sizes, default=0)),
+        None if seconds is None else seconds / (workers or 1),
+        None if 0 in sizes else (workers or 1) * memory_each(max(sizes, default=0)),
         _sum([each.bytes for each in building]),
         list(recipe.measure.devices),
     )
 
 
-def _planned(cell: Cell, is_chosen: bool, is_to_do: bool, recipe: Recipe, clips: int) -> Planned:
+def _workers(way: Way, whole: list[Task], to_do: list[Task]) -> int | None:
+    if way.executor == "ray":
+        return way.workers
+    return crew(way.workers, whole, to_do, way.device).workers if to_do else 1
+
+
+def _expected(cell: Cell, is_chosen: bool, is_to_do: bool, recipe: Recipe, clips: int) -> Expected:
     if not is_to_do:
-        return Planned(cell.name, "done" if is_chosen else "left out", None, None)
+        return Expected(cell.name, "done" if is_chosen else "left out", None, None)
     size = model_bytes(cell.model)
     if not size:
-        return Planned(cell.name, "build", None, None)
+        return Expected(cell.name, "build", None, None)
     seconds = _EXPORT + size * (clips * _TO_HEAR + _TO_EXPORT)
     if cell.precision == "fp32":
         seconds += size * _to_cut(cell, recipe)
     share = _GRAPHS[cell.precision]
     share += _CHECKPOINT[recipe.export.pytorch] if cell.precision == "fp32" else 0
-    return Planned(cell.name, "build", seconds, round(size * share))
+    return Expected(cell.name, "build", seconds, round(size * share))
 
 
 def _to_cut(cell: Cell, recipe: Recipe) -> float:
@@ -133,15 +136,19 @@ def lines(plan: Forecast) -> Iterator[str]:
     if not building:
         yield f"{plan.recipe}: nothing is to be built."
         return
+    beside = (
+        f"{plan.workers} at a time" if plan.workers else "as many at a time as Ray has room for"
+    )
     yield (
-        f"{plan.recipe}: {len(building)} bundles to build in {plan.output}, with {plan.workers} "
-        f"at a time; then measured on {', '.join(plan.devices)}."
+        f"{plan.recipe}: {len(building)} bundles to build in {plan.output}, {beside}; "
+        f"then measured on {', '.join(plan.devices)}."
     )
     if plan.seconds is None or plan.disk_bytes is None or plan.memory_bytes is None:
         yield "How long it takes nobody knows before the models are here: they are on the hub."
         return
+    alone = "" if plan.workers else " one after another"
     yield (
-        f"Estimated, by rates of another machine: {_duration(plan.seconds)} to build, "
+        f"Estimated, by rates of another machine: {_duration(plan.seconds)} to build{alone}, "
         f"{plan.memory_bytes / 2**30:.1f} GiB of memory at most, "
         f"{plan.disk_bytes / 2**20:.0f} MiB of disk."
     )

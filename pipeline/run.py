@@ -13,12 +13,12 @@ from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
 from pipeline.executors.work import Order
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
-from pipeline.plan import Cell, cells, fingerprints, is_finished
+from pipeline.plan import Cell, cells, fingerprints, is_finished, unfinished
 from pipeline.recipe import Recipe
 from pipeline.recipe.section import did_you_mean
 from pipeline.spoken import scored_on
 from pipeline.tasks import STATISTICS, Task, tasks
-from pipeline.workers import chosen_workers, threads_each
+from pipeline.workers import crew
 from runtime.bundle import Bundle
 from runtime.whole_folder import refuse_unwritable
 from speech.corpora import Corpus
@@ -75,11 +75,7 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
     corpus = scored_on(recipe)
     wanted = fingerprints(recipe, corpus)
     chosen = only(recipe, way.only)
-    to_build = [
-        cell
-        for cell, mark in wanted.items()
-        if cell in chosen and (way.force or not is_finished(output / cell.name, mark))
-    ]
+    to_build = unfinished(wanted, chosen, output, force=way.force)
     refused = set[str]()
 
     def noting(event: Event) -> None:
@@ -88,7 +84,7 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
         hear(event)
 
     hear(Planned(len(chosen), tuple(cell.name for cell in to_build)))
-    _build(tasks(wanted, to_build), recipe, way, noting)
+    _build(tasks(wanted, to_build), tasks(wanted, wanted), recipe, way, noting)
     if not refused and len(chosen) == len(wanted):
         shutil.rmtree(output / STATISTICS, ignore_errors=True)
     there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
@@ -143,7 +139,9 @@ def only(recipe: Recipe, patterns: Sequence[str]) -> set[Cell]:
     return fit | {cell.in_fp32 for cell in fit}
 
 
-def _build(to_do: Sequence[Task], recipe: Recipe, way: Way, hear: Hear) -> None:
+def _build(
+    to_do: Sequence[Task], whole: Sequence[Task], recipe: Recipe, way: Way, hear: Hear
+) -> None:
     if not to_do:
         return
     if way.executor == "ray":
@@ -152,13 +150,13 @@ def _build(to_do: Sequence[Task], recipe: Recipe, way: Way, hear: Hear) -> None:
         order = Order(recipe, way.device, threads=1)
         on_ray(to_do, order, hear, address=way.ray_address, workers=way.workers)
         return
-    workers = chosen_workers(way.workers, to_do, way.device)
-    if workers == 1:
+    own = crew(way.workers, whole, to_do, way.device)
+    order = Order(recipe, way.device, threads=own.threads)
+    if own.threads is None:
         from pipeline.executors.here import here
 
-        here(to_do, Order(recipe, way.device), hear)
+        here(to_do, order, hear)
         return
-    order = Order(recipe, way.device, threads=threads_each(workers))
     from pipeline.executors.side_by_side import side_by_side
 
-    side_by_side(to_do, order, hear, workers=workers)
+    side_by_side(to_do, order, hear, workers=own.workers)

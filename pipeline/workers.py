@@ -1,6 +1,7 @@
 """How many processes this machine bears side by side, and what each may take."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,17 +17,35 @@ _COPIES = 8
 _WORTH_A_PROCESS = 3
 
 
-def chosen_workers(asked: int | None, tasks: Sequence[Task], device: str) -> int:
+@dataclass(frozen=True)
+class Crew:
+    """Processes side by side, and the processor threads of each; None for as many as torch takes.
+
+    Sums come out otherwise with other threads, in their last bits, so these depend on the whole
+    recipe and the machine: not on what is still to do, nor on the memory that is free just now.
+    """
+
+    workers: int
+    threads: int | None
+
+
+def crew(asked: int | None, whole: Sequence[Task], to_do: Sequence[Task], device: str) -> Crew:
     """As many as asked for; else what processor and memory bear, and one where a GPU computes."""
     if asked is not None:
-        return min(asked, len(tasks))
-    if _has_accelerator(device):
-        return 1
-    heaviest = max((model_bytes(task.model) for task in tasks), default=0)
-    if not heaviest:
-        return 1  # on the hub: nobody knows yet how large it is
-    room = psutil.virtual_memory().available // memory_each(heaviest)
-    return max(1, min(cores(), int(room), len(tasks) // _WORTH_A_PROCESS))
+        most = min(asked, len(whole))
+        return Crew(min(most, len(to_do)), threads_each(most))
+    heaviest = max((model_bytes(task.model) for task in whole), default=0)
+    if not heaviest or _has_accelerator(device):
+        return Crew(1, None)  # on the hub: nobody knows yet how large it is
+    memory = psutil.virtual_memory()
+    most = _borne(whole, memory.total // memory_each(heaviest))
+    return Crew(
+        min(most, _borne(to_do, memory.available // memory_each(heaviest))), threads_each(most)
+    )
+
+
+def _borne(tasks: Sequence[Task], room: int) -> int:
+    return max(1, min(cores(), room, len(tasks) // _WORTH_A_PROCESS))
 
 
 def memory_each(weights: int) -> int:
@@ -34,8 +53,8 @@ def memory_each(weights: int) -> int:
     return _BASE + _COPIES * weights
 
 
-def threads_each(workers: int) -> int:
-    return max(1, cores() // workers)
+def threads_each(workers: int) -> int | None:
+    return max(1, cores() // workers) if workers > 1 else None
 
 
 def cores() -> int:

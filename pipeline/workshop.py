@@ -99,6 +99,17 @@ class Workshop:
         left = {
             cell.sparsity: (cell, mark) for cell, mark in task.to_do if cell.precision == "fp32"
         }
+        try:
+            self._pass(task, left)
+            if left:  # what was interrupted had come past them: once more, from the dense model
+                self._pass(task, left)
+        except BadInput as error:
+            for cell, _ in left.values():
+                self.hear(Refused(cell.name, str(error)))
+        return {cell for cell, _ in left.values()}
+
+    def _pass(self, task: Task, left: dict[float, tuple[Cell, str]]) -> None:
+        """Takes those out of `left` that it makes; goes on where an interrupted one has ended."""
         first = task.cells[0]
         deepest, checkpoint = replace(first, sparsity=first.path[-1]), self._copy()
 
@@ -111,14 +122,9 @@ class Workshop:
             if not left:
                 raise _EnoughError
 
-        try:
-            with _work(self._output, deepest.name, task.mark) as work, suppress(_EnoughError):
-                if left:
-                    self._prune(deepest, checkpoint, work, after=reached)
-        except BadInput as error:
-            for cell, _ in left.values():
-                self.hear(Refused(cell.name, str(error)))
-        return {cell for cell, _ in left.values()}
+        with _work(self._output, deepest.name, task.mark) as work, suppress(_EnoughError):
+            if left:
+                self._prune(deepest, checkpoint, work, after=reached)
 
     def pruned(self, cell: Cell, work: Path) -> tuple[Checkpoint, Pruned]:
         """A model of its own for every cell: some come out with fewer heads and neurons."""

@@ -20,7 +20,7 @@ from pipeline.executors.work import Order
 from pipeline.model_name import ModelName
 from pipeline.plan import Cell, versions
 from pipeline.tasks import Task
-from pipeline.workers import chosen_workers
+from pipeline.workers import crew
 from runtime.whole_folder import full_disk_is_bad_input, written_whole
 from speech.corpora.opening import NAMES
 from speech.errors import BadInput
@@ -76,7 +76,7 @@ def on_ray(
     """
     with connected(address) as begun_here:
         if begun_here:
-            workers = chosen_workers(workers, tasks, order.device)
+            workers = crew(workers, tasks, tasks, order.device).workers
         run = _Run(order, hear, workers or len(tasks))
         try:
             run.do(sorted(tasks, key=lambda task: -task.effort))

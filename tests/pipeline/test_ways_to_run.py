@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,11 +16,13 @@ from pipeline.events import Event, Progress, Refused, Warned
 from pipeline.executors.side_by_side import side_by_side
 from pipeline.executors.work import Order
 from pipeline.locked import alone_in
-from pipeline.plan import cells, fingerprints
+from pipeline.plan import Cell, cells, fingerprints
 from pipeline.recipe import Recipe, read_recipe
 from pipeline.run import Way, run
 from pipeline.spoken import scored_on
 from pipeline.tasks import tasks
+from pipeline.workers import Crew, crew
+from pipeline.workshop import Workshop
 from runtime.bundle import Bundle
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, secateur
@@ -70,6 +74,12 @@ def hashes(recipe: Recipe) -> dict[str, str]:
     return {name: Bundle.open(Path(recipe.output) / name).sha256 for name in names}
 
 
+def files(recipe: Recipe) -> dict[str, Any]:
+    """Of bundles that say that they come from recipes with other outputs."""
+    names = [cell.name for cell in cells(recipe)]
+    return {name: Bundle.open(Path(recipe.output) / name).manifest.files for name in names}
+
+
 def other(recipe: Recipe, output: Path) -> Recipe:
     return recipe.model_copy(update={"output": str(output)})
 
@@ -114,9 +124,48 @@ def test_a_gradual_method_stops_on_its_way_and_comes_to_the_same_end_in_parts(pa
     assert not (Path(parts.output) / "sew-imp_global-40").exists()
     assert early.manifest.sparsity.achieved == pytest.approx(0.2, abs=0.001)
     run(parts, Way(report=False, workers=1), hear=quiet)
-    mine = {name: Bundle.open(Path(parts.output) / name).manifest.files for name in whole}
-    theirs = {name: Bundle.open(Path(recipe.output) / name).manifest.files for name in whole}
-    assert mine == theirs
+    assert files(parts) == files(recipe)
+
+
+def test_a_bundle_that_an_interrupted_run_had_come_past_is_made_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is already beyond 20 % when the bundle of 20 % is gone."""
+    recipe = read_recipe(path)
+    run(recipe, Way(report=False, workers=1), hear=quiet)
+    again = other(recipe, path.parent / "again")
+
+    def interrupted_at_40(self: Workshop, cell: Cell, *others: Any) -> None:
+        if cell.sparsity == 0.4:
+            raise KeyboardInterrupt
+        bundle(self, cell, *others)
+
+    bundle = Workshop._bundle
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Workshop, "_bundle", interrupted_at_40)
+        run(again, Way(report=False, workers=1), hear=quiet)
+    shutil.rmtree(Path(again.output) / "sew-imp_global-20")
+    outcome = run(again, Way(report=False, workers=1), hear=quiet)
+    assert outcome.built == 2 and not outcome.missing
+    assert files(again) == files(recipe)
+    assert not [*Path(again.output).glob(".*.work")]
+
+
+def test_threads_do_not_depend_on_what_is_left_or_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With others a resumed run would end with other last bits."""
+    recipe = read_recipe(by_magnitude(path))
+    monkeypatch.setattr("pipeline.workers.cores", lambda: 8)
+    task = tasks(fingerprints(recipe, scored_on(recipe)), cells(recipe))[0]
+    whole = [task] * 12
+    first = crew(None, whole, whole, "cpu")
+    assert first == Crew(4, 2)
+    assert crew(None, whole, whole[:5], "cpu") == Crew(1, 2)
+    memory = psutil.virtual_memory()
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=2 << 30))
+    assert crew(None, whole, whole, "cpu") == Crew(1, 2)
+    assert crew(3, whole, whole[:2], "cpu") == Crew(2, 2)
 
 
 def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:
