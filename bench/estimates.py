@@ -48,7 +48,7 @@ def estimates(findings: Findings, identifier: str) -> Estimates:
     calibration = calibrate(runs, profile.peaks)
     rows = {}
     for one in known:
-        row = _row(one, findings, profile, calibration)
+        row = estimated_row(one, findings, profile, calibration)
         rows[row.bundle_sha256, row.threads, row.settings] = row
     named = {found.bundle_sha256 or found.name for found in findings.measurements}
     missing = len(named) - len({one.found.bundle_sha256 for one in known})
@@ -88,14 +88,15 @@ def _counts(found: Measurement, profile: Profile) -> bool:
     """Whether it is a measurement on such a device; memory sizes make no difference."""
     if EMULATED in found.verdicts or found.settings.get("provider", "cpu") != "cpu":
         return False
-    machine = _machine(found)
+    machine = machine_of(found)
     if profile.id == THIS:
         return (machine.cpu, machine.cores) == (profile.cpu, profile.cores)
     nearest = profile_for(machine)
     return nearest.id == profile.id or bool(nearest.detect and nearest.detect == profile.detect)
 
 
-def _machine(found: Measurement) -> Machine:
+def machine_of(found: Measurement) -> Machine:
+    """What it was measured on, as far as the agent could tell."""
     facts = found.environment
     sets = facts.get("instruction_sets")
 
@@ -114,7 +115,9 @@ def _machine(found: Measurement) -> Machine:
     )
 
 
-def _row(one: Counted, findings: Findings, profile: Profile, calibration: Calibration) -> Row:
+def estimated_row(
+    one: Counted, findings: Findings, profile: Profile, calibration: Calibration
+) -> Row:
     """What the bundle is stays; what was measured of it elsewhere goes."""
     [measured] = rows_from([one.found], findings.manifests)
     threads = min(one.found.threads, profile.cores)

@@ -65,10 +65,12 @@ def _read(path: Path) -> ir.Model | None:
     """None also for a damaged one: it is traced again."""
     try:
         content = path.read_bytes()
-        path.touch()
-        return ir.serde.deserialize_model(onnx.ModelProto.FromString(content))
+        model = ir.serde.deserialize_model(onnx.ModelProto.FromString(content))
     except Exception:  # protobuf has errors of its own for what it cannot read
         return None
+    with suppress(OSError):  # a cache that others fill is read all the same
+        path.touch()
+    return model
 
 
 def _drop_oldest(folder: Path) -> None:

@@ -120,21 +120,27 @@ def _likeness(module: nn.Module, signature: Signature, weights: Mapping[str, Ten
         (name, weight.shape, weight.dtype, first.setdefault(weight.data_ptr(), name))
         for name, weight in weights.items()
     ]
-    parts = [(name, type(part), _settings(part)) for name, part in module.named_modules()]
+    said = dict[int, str]()
+    parts = [(name, type(part), _settings(part, said)) for name, part in module.named_modules()]
     inputs = [(given.shape, given.dtype) for given in _flat(signature.inputs)]
     names = (signature.axes, signature.input_names, signature.output_names, signature.loose)
     return hashlib.sha256(repr((held, parts, inputs, names)).encode()).hexdigest()
 
 
-def _settings(part: nn.Module) -> list[tuple[str, str]]:
+def _settings(part: nn.Module, said: dict[int, str]) -> list[tuple[str, str]]:
     """What decides how a module computes beside its weights: numbers, switches, functions.
 
     What begins with _ is bookkeeping: transformers leaves hooks there once a model has listened.
+    Each value is `said` once, for nearly all modules hold the same long configuration.
     """
+
+    def words(value: object) -> str:
+        if id(value) not in said:
+            said[id(value)] = getattr(value, "__qualname__", None) or repr(value)
+        return said[id(value)]
+
     return sorted(
-        (key, getattr(value, "__qualname__", None) or repr(value))
-        for key, value in vars(part).items()
-        if not key.startswith("_")
+        (key, words(value)) for key, value in vars(part).items() if not key.startswith("_")
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.agent.job import Job, Plan
 from bench.local import Step, measure_here
-from bench.remote.courier import Report
-from bench.remote.devices import THIS, find_device
+from bench.remote.devices import THIS, Device, find_device
 from bench.remote.fleet import all_at_once
 from bench.remote.journal_copy import data_folder
 from bench.remote.work import Request, Worker
@@ -128,13 +126,11 @@ def _on_devices(
     """All of them at once; one that cannot be measured does not stop the others."""
     if not missing:
         return []
-    with ExitStack() as stack:
-        workers = [_worker(find_device(name), hear) for name in missing]
 
-        def begin(worker: Worker) -> Job:
-            return _begun(worker, missing[worker.device.name], recipe, clips)
+    def begin(worker: Worker) -> Job:
+        return _begun(worker, missing[worker.device.name], recipe, clips)
 
-        outcomes = all_at_once([stack.enter_context(worker) for worker in workers], begin)
+    outcomes = all_at_once([_worker(find_device(name), hear) for name in missing], begin)
     if any(outcome.detached for outcome in outcomes):
         raise KeyboardInterrupt
     measured = []
@@ -183,15 +179,11 @@ def _note(recipe: Recipe, device: str) -> Path:
     return Path(recipe.output) / f"{_UNFINISHED}-{device}"
 
 
-def _worker(device: object, hear: Hear) -> Worker:
-    from bench.remote.devices import Device
-
-    assert isinstance(device, Device)
-
+def _worker(device: Device, hear: Hear) -> Worker:
     def said(line: str) -> None:
         hear(Warned(device.name, line))
 
-    report: Report = lambda label, done, total: hear(  # noqa: E731
-        Progress(f"{device.name}: {label}", done, total)
-    )
+    def report(label: str, done: int, total: int) -> None:
+        hear(Progress(f"{device.name}: {label}", done, total))
+
     return Worker(device, report=report, say=said)

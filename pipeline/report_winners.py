@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench.agent.verdicts import EMULATED
-from bench.estimates import _machine, _row, counted
+from bench.estimates import counted, estimated_row, machine_of
 from bench.report_page import Block, Grid, Text
 from bench.rows import ESTIMATED, Row
 from bench.sources import Findings
@@ -79,7 +79,7 @@ def _choices(
         if board.id not in measured:
             guesses = {
                 (row.bundle_sha256, row.threads, row.settings): row
-                for row in (_row(one, findings, board, Calibration()) for one in known)
+                for row in (estimated_row(one, findings, board, Calibration()) for one in known)
             }
             if guesses:
                 yield _Choice(board, "", list(guesses.values()))
@@ -93,7 +93,7 @@ def _measured(results: Sequence[Result]) -> dict[str, dict[str, list[Row]]]:
         row = result.row
         if EMULATED in row.verdicts or row.problem or row.latency_ms is None:
             continue
-        machine = _machine(result.measurement)
+        machine = machine_of(result.measurement)
         key = repr(machine)
         if key not in boards:
             boards[key] = _board_of(profile_for(machine))

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from bench.remote.devices import find_device
 from bench.rows import Row, rows_from
 from bench.sources import Findings
 from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
@@ -24,6 +25,8 @@ from runtime.whole_folder import refuse_unwritable
 from speech.corpora import Corpus
 from speech.errors import BadInput
 
+Executor = Literal["local", "ray"]
+
 
 @dataclass(frozen=True)
 class Way:
@@ -31,7 +34,7 @@ class Way:
 
     #: Where to prune and listen: auto, cuda, mps or cpu. Measuring is the processor's.
     device: str = "auto"
-    executor: Literal["local", "ray"] = "local"
+    executor: Executor = "local"
     #: Processes side by side; None for as many as this machine bears.
     workers: int | None = None
     #: Patterns of the bundles' names; empty for all.
@@ -65,6 +68,8 @@ def run(
     """
     way = way or Way()
     refuse_unwritable(kept())
+    for device in recipe.measure.devices:
+        find_device(device)  # before hours of work, not after
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     with alone_in(output):

@@ -42,8 +42,6 @@ class _Shown:
             case Measured(bundle, device, error) if error:
                 self._say(f"{bundle} could not be measured on {device}: {error}")
             case Progress(label, done, total):
-                if label == "measuring":
-                    self.close()
                 self._step(label, done, total)
 
     def _begin(self, total: int) -> None:
@@ -60,6 +58,8 @@ class _Shown:
     def _one_more(self) -> None:
         if self._all is not None:
             self._all.update()
+            if self._all.n >= self._all.total:
+                self.close()
 
     def _say(self, line: str) -> None:
         from tqdm import tqdm

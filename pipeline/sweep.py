@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.listening import as_bundled
+from pipeline.plan import CONTROL
 from pipeline.progress import Report
 from pipeline.sweep_results import Point, Sweep
 from prune.checkpoint import Checkpoint
-from prune.language import speech_choice
-from prune.listen import transcribe
 from prune.methods import METHODS
 from prune.oneshot import Statistics
 from prune.option_use import used
@@ -21,9 +21,9 @@ from prune.options import Options
 from prune.schedule import Pruned, prune
 from speech.corpora import Corpus
 from speech.errors import BadInput
-from speech.scoring import Score, score
+from speech.scoring import Score
 
-DENSE, CONTROL = "dense", "dense_finetune"
+DENSE = "dense"
 
 
 class Workbench:
@@ -81,18 +81,12 @@ class Workbench:
         return checkpoint, pruned
 
     def heard(self, checkpoint: Checkpoint) -> Score:
-        """Whisper is told the language that a bundle of it would be held to."""
-        clips, language = self.corpus.clips, None
-        if checkpoint.family == "whisper":
-            language = speech_choice(checkpoint.model, None, None).get("language")
-        texts = transcribe(
+        return as_bundled(
             checkpoint,
-            (clip.samples() for clip in clips),
-            language=language,
+            self.corpus,
             batch=self._batch,
-            progress=lambda done: self._told("listening", done, len(clips)),
+            progress=lambda done, total: self._told("listening", done, total),
         )
-        return score([clip.text for clip in clips], texts, normalizer=self.corpus.normalizer)
 
     def point(self, method: str, sparsity: float) -> Point:
         """Pruned and heard; with the reason where a method cannot reach that sparsity."""

@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from export.precision import Precision, graph_precisions
 from export.variant import write_variant
 from pipeline.events import Built, Hear, Progress, Refused, Warned
 from pipeline.kept_statistics import KeptStatistics
+from pipeline.listening import as_bundled
 from pipeline.model_name import ModelName
 from pipeline.plan import Cell, corpus_digest, digest_of, model_digest, versions
 from pipeline.prune_record import learning
@@ -23,8 +24,6 @@ from pipeline.recipe import Recipe
 from pipeline.spoken import heard_by, learnt_by, scored_on
 from pipeline.tasks import STATISTICS, Task
 from prune.checkpoint import Checkpoint, open_checkpoint
-from prune.language import speech_choice
-from prune.listen import transcribe
 from prune.methods import METHODS
 from prune.option_use import used
 from prune.schedule import Pruned, prune
@@ -182,26 +181,18 @@ class Workshop:
         return Ears(seed, speech, learnt_by(self.recipe, seed), statistics)
 
     def _bundle(self, cell: Cell, mark: str, checkpoint: Checkpoint, pruned: Pruned) -> None:
-        heard = self._heard(cell, checkpoint)
+        heard = as_bundled(
+            checkpoint,
+            self._corpus,
+            normalizer=self.recipe.corpus.normalizer,
+            progress=lambda done, total: self._report(cell.name, "listening", done, total),
+        )
         self._export(cell, mark, checkpoint, pruned, heard)
         zeros = f"{100 * pruned.sparsity.achieved:.1f} % zeros"
         self.hear(Built(cell.name, f"{zeros}, WER {100 * heard.wer:.1f} %"))
         for lesson in learning(pruned)["lessons"]:
             if lesson["stopped"].startswith("diverged"):
                 self.hear(Warned(cell.name, f"fine-tuning failed: {told(lesson)}"))
-
-    def _heard(self, cell: Cell, checkpoint: Checkpoint) -> Score:
-        """The score; Whisper is told the language to which the bundle will be held."""
-        clips, language = self._corpus.clips, None
-        if checkpoint.family == "whisper":
-            language = speech_choice(checkpoint.model, None, None).get("language")
-        heard = transcribe(
-            checkpoint,
-            (clip.samples() for clip in clips),
-            language=language,
-            progress=lambda done: self._report(cell.name, "listening", done, len(clips)),
-        )
-        return self._scored(heard)
 
     def _rounded(self, cell: Cell, mark: str) -> None:
         """A bundle of the cell's precision from the fp32 one."""
@@ -226,9 +217,6 @@ class Workshop:
         for done, clip in enumerate(self._corpus.clips, start=1):
             heard.append(recognizer.transcribe(clip.samples()).text)
             self._report(cell.name, "listening", done, len(self._corpus.clips))
-        return self._scored(heard)
-
-    def _scored(self, heard: Sequence[str]) -> Score:
         normalizer = self.recipe.corpus.normalizer or self._corpus.normalizer
         return score([clip.text for clip in self._corpus.clips], heard, normalizer=normalizer)
 

@@ -18,7 +18,7 @@ from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from pipeline.events import Hear
-    from pipeline.run import Outcome
+    from pipeline.run import Executor, Outcome
 
 
 @click.command("run", epilog="Example: secateur run recipes/demo.toml --only '*-obs-*' --dry-run")
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 def command(
     recipe: Path,
     device: str,
-    executor: str,
+    executor: Executor,
     ray_address: str | None,
     workers: int | None,
     only: tuple[str, ...],
@@ -71,7 +71,7 @@ def command(
         raise BadInput("--ray-address is for --executor ray: add that, or leave the address out.")
     way = Way(
         device,
-        "ray" if executor == "ray" else "local",
+        executor,
         workers,
         only,
         force,

@@ -20,8 +20,8 @@ from pipeline.spoken import scored_on
 from pipeline.tasks import Task, tasks
 from runtime.bundle import Bundle
 from speech.errors import BadInput
-from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, fresh_secateur
+from tests.pipeline.conftest import WriteRecipe
 
 pytestmark = [pytest.mark.ray, pytest.mark.long]
 
@@ -37,29 +37,21 @@ def cluster() -> Iterator[None]:
         ray.shutdown()
 
 
+LESSON = """
+[prune]
+methods = ["mp_finetune_global"]
+sparsities = [0.2]
+[prune.fine_tuning]
+steps = 10
+batch = 2
+check_every = 5
+held_out = 0.34
+"""
+
+
 @pytest.fixture
-def recipe(tiny_folders: dict[str, Path], tmp_path: Path) -> Recipe:
-    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
-    path = tmp_path / "recipe.toml"
-    path.write_text(
-        f"""
-        name = "trial"
-        output = "{tmp_path / "out"}"
-        models = ["{tiny_folders["sew"]}"]
-        [corpus]
-        evaluate = "{clips}"
-        calibrate = "{clips}"
-        [prune]
-        methods = ["mp_finetune_global"]
-        sparsities = [0.2]
-        [prune.fine_tuning]
-        steps = 10
-        batch = 2
-        check_every = 5
-        held_out = 0.34
-        """
-    )
-    return read_recipe(path)
+def recipe(write_recipe: WriteRecipe) -> Recipe:
+    return read_recipe(write_recipe(["sew"], LESSON))
 
 
 def changed(recipe: Recipe, section: str, **values: object) -> Recipe:

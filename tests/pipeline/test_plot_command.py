@@ -19,11 +19,6 @@ from tests.tui.measured import measurement
 from tui.tradeoffs.axes import SPARSITY, WER
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
-
-
 def score(wer: float) -> dict[str, Any]:
     return {"wer": wer, "wer_low": 0.8 * wer, "wer_high": 1.2 * wer, "cer": wer / 3,
             "substitutions": 1, "insertions": 2, "deletions": 3, "clips": 9, "words": 90,

@@ -30,13 +30,6 @@ from tests.pipeline.command_line import assert_one_sentence, secateur
 NASTY = "<script>alert('x')</script>|`*_$"
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("SECATEUR_STORE", raising=False)
-    return tmp_path / "data"
-
-
 def measured(
     name: str, method: str, zeros: float, *, device: str = "pi", **more: object
 ) -> Measurement:

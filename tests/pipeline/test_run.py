@@ -17,38 +17,25 @@ from prune.checkpoint import open_checkpoint
 from prune.schedule import prune
 from runtime.bundle import Bundle
 from speech.corpora import open_corpus
-from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, killed_once, secateur
+from tests.pipeline.conftest import WriteRecipe
 
 RATE = 16_000
 
 VARIANTS = {"sew-dense", "sew-mp_global-50"}
 
 
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("SECATEUR_STORE", raising=False)
-    return tmp_path / "data"
+BY_MAGNITUDE = """
+prune.methods = ["mp_global"]
+prune.sparsities = [0.0, 0.5]
+measure.clips = 2
+measure.samples = 2
+"""
 
 
 @pytest.fixture
-def recipe(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
-    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
-    path = tmp_path / "recipe.toml"
-    path.write_text(
-        f"""
-        name = "trial"
-        output = "{tmp_path / "out"}"
-        models = ["{tiny_folders["sew"]}", "{tiny_folders["whisper"]}"]
-        corpus.evaluate = "{clips}"
-        prune.methods = ["mp_global"]
-        prune.sparsities = [0.0, 0.5]
-        measure.clips = 2
-        measure.samples = 2
-        """
-    )
-    return path
+def recipe(write_recipe: WriteRecipe) -> Path:
+    return write_recipe(["sew", "whisper"], BY_MAGNITUDE)
 
 
 @pytest.fixture
@@ -182,12 +169,19 @@ def test_without_a_place_for_what_is_measured_nothing_is_begun(sew_recipe: Path)
     assert not (sew_recipe.parent / "out").exists()
 
 
+def test_a_device_that_nobody_has_added_is_named_before_anything_is_built(sew_recipe: Path) -> None:
+    sew_recipe.write_text(sew_recipe.read_text() + 'measure.devices = ["this", "my-pi"]\n')
+    done = secateur("run", str(sew_recipe))
+    assert_one_sentence(done, "No device is called 'my-pi'", "secateur device add my-pi")
+    assert not (sew_recipe.parent / "out").exists()
+
+
 def test_cells_share_statistics_but_no_weights(
     recipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = open_corpus(str(recipe.parent / "clips"))
     text = recipe.read_text().replace('["mp_global"]', '["wanda", "owl_mp", "obs_structured"]')
-    recipe.write_text(text + f'corpus.calibrate = "{recipe.parent / "clips"}"\n')
+    recipe.write_text(text)
     content = read_recipe(recipe)
     model = content.models[0]
     heard = []

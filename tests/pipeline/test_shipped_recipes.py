@@ -95,9 +95,8 @@ def tiny(recipe: Recipe, method: str, folders: dict[str, Path], output: Path) ->
 @pytest.mark.long
 @pytest.mark.parametrize("path", FROM_THE_HUB, ids=lambda path: path.stem)
 def test_a_shipped_recipe_runs_to_its_end(
-    path: Path, shallow: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, shallow: dict[str, Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
     method, zeros = ABOUT[path.stem]
     recipe = tiny(read_recipe(path), method, shallow, tmp_path / "out")
     said: list[Event] = []

@@ -24,42 +24,27 @@ from pipeline.tasks import tasks
 from pipeline.workers import Crew, crew
 from pipeline.workshop import Workshop
 from runtime.bundle import Bundle
-from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.conftest import WriteRecipe
 
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECATEUR_DATA", str(tmp_path / "data"))
-    monkeypatch.delenv("SECATEUR_STORE", raising=False)
+STEP_BY_STEP = """
+measure.clips = 1
+measure.samples = 1
+[prune]
+methods = ["imp_global"]
+sparsities = [0.2, 0.4]
+step = 0.2
+[prune.fine_tuning]
+steps = 4
+batch = 2
+check_every = 1
+held_out = 0.34
+"""
 
 
 @pytest.fixture
-def path(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
-    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
-    path = tmp_path / "recipe.toml"
-    path.write_text(
-        f"""
-        name = "trial"
-        output = "{tmp_path / "out"}"
-        models = ["{tiny_folders["sew"]}"]
-        measure.clips = 1
-        measure.samples = 1
-        [corpus]
-        evaluate = "{clips}"
-        calibrate = "{clips}"
-        [prune]
-        methods = ["imp_global"]
-        sparsities = [0.2, 0.4]
-        step = 0.2
-        [prune.fine_tuning]
-        steps = 4
-        batch = 2
-        check_every = 1
-        held_out = 0.34
-        """
-    )
-    return path
+def path(write_recipe: WriteRecipe) -> Path:
+    return write_recipe(["sew"], STEP_BY_STEP)
 
 
 def by_magnitude(path: Path) -> Path:
