@@ -14,6 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from runtime.bundle import Bundle, Manifest
+from speech.counted import counted
 from speech.errors import BadInput
 from speech.scoring import Score
 
@@ -113,7 +114,7 @@ def _results(manifest: Manifest) -> list[EvalResult] | None:
         EvalResult(
             task_type=_TASK,
             dataset_type=kind,
-            dataset_name=f"{scored_on} ({score.clips} clips)",
+            dataset_name=f"{scored_on} ({counted(score.clips, 'clip')})",
             dataset_config=config,
             dataset_split=split,
             metric_type="wer",

@@ -33,6 +33,8 @@ class Refused:
 
     bundle: str
     why: str
+    #: Whether the method cannot make it, however often it is tried.
+    for_good: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,17 @@ one core of an x86-64 machine of 2020: good for an order of magnitude, and said 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from pipeline.plan import Cell, fingerprints, unfinished
+from pipeline.plan import Cell
 from pipeline.recipe import Recipe
-from pipeline.run import Way, only
+from pipeline.run import Way
 from pipeline.spoken import scored_on
+from pipeline.standing import standing
 from pipeline.tasks import Task, tasks
 from pipeline.workers import crew, memory_each, model_bytes
 from prune.methods import METHODS
+from speech.counted import counted
 
 #: Bytes of a bundle's graphs for each byte of the checkpoint, and of the checkpoint beside them.
 _GRAPHS = {"fp32": 1.0, "fp16": 0.55, "int8": 0.35, "mixed": 0.3, "int4": 0.25}
@@ -36,7 +37,7 @@ Number = TypeVar("Number", int, float)
 @dataclass(frozen=True)
 class Expected:
     bundle: str
-    #: done, build or left out
+    #: done, build, left out or out of reach
     state: str
     seconds: float | None
     bytes: int | None
@@ -61,14 +62,10 @@ class Forecast:
 
 def forecast(recipe: Recipe, way: Way) -> Forecast:
     corpus = scored_on(recipe)
-    marks = fingerprints(recipe, corpus)
-    chosen = only(recipe, way.only)
-    output = Path(recipe.output)
-    to_build = set(unfinished(marks, chosen, output, force=way.force))
-    expected = [
-        _expected(cell, cell in chosen, cell in to_build, recipe, len(corpus)) for cell in marks
-    ]
-    workers = _workers(way, tasks(marks, marks), tasks(marks, to_build))
+    stands = standing(recipe, corpus, way.only, force=way.force)
+    wanted, to_build = stands.wanted, stands.to_build
+    expected = [_expected(cell, stands.of(cell), recipe, len(corpus)) for cell in wanted]
+    workers = _workers(way, tasks(wanted, wanted), tasks(wanted, to_build))
     building = [each for each in expected if each.state == "build"]
     seconds = _sum([each.seconds for each in building])
     sizes = [model_bytes(cell.model) for cell in to_build]
@@ -90,9 +87,9 @@ def _workers(way: Way, whole: list[Task], to_do: list[Task]) -> int | None:
     return crew(way.workers, whole, to_do, way.device).workers if to_do else 1
 
 
-def _expected(cell: Cell, is_chosen: bool, is_to_do: bool, recipe: Recipe, clips: int) -> Expected:
-    if not is_to_do:
-        return Expected(cell.name, "done" if is_chosen else "left out", None, None)
+def _expected(cell: Cell, state: str, recipe: Recipe, clips: int) -> Expected:
+    if state != "build":
+        return Expected(cell.name, state, None, None)
     size = model_bytes(cell.model)
     if not size:
         return Expected(cell.name, "build", None, None)
@@ -130,7 +127,7 @@ def lines(plan: Forecast) -> Iterator[str]:
     """For people."""
     for each in plan.bundles:
         took = "" if each.seconds is None else f"  about {_duration(each.seconds)}"
-        yield f"  {each.state:8}  {each.bundle}{took}"
+        yield f"  {each.state:12}  {each.bundle}{took}"
     building = [each for each in plan.bundles if each.state == "build"]
     yield ""
     if not building:
@@ -140,7 +137,7 @@ def lines(plan: Forecast) -> Iterator[str]:
         f"{plan.workers} at a time" if plan.workers else "as many at a time as Ray has room for"
     )
     yield (
-        f"{plan.recipe}: {len(building)} bundles to build in {plan.output}, {beside}; "
+        f"{plan.recipe}: {counted(len(building), 'bundle')} to build in {plan.output}, {beside}; "
         f"then measured on {', '.join(plan.devices)}."
     )
     if plan.seconds is None or plan.disk_bytes is None or plan.memory_bytes is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -139,17 +139,6 @@ def is_finished(folder: Path, mark: str) -> bool:
         return bool(Bundle.open(folder).manifest.provenance.get("fingerprint") == mark)
     except BadInput:
         return False
-
-
-def unfinished(
-    wanted: Mapping[Cell, str], chosen: Collection[Cell], output: Path, *, force: bool
-) -> list[Cell]:
-    """Those of the chosen that are to be made; all of them if `force`."""
-    return [
-        cell
-        for cell, mark in wanted.items()
-        if cell in chosen and (force or not is_finished(output / cell.name, mark))
-    ]
 
 
 def digest_of(content: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from speech.counted import counted
+
 #: What `prune.reconstruct` puts on every Hessian's diagonal; more is worth a mention.
 _USUAL_DAMPING = 0.01
 
@@ -90,7 +92,7 @@ def _warnings(record: Mapping[str, Any]) -> list[str]:
     if damped:
         lines.append(
             f"Damped beyond the usual {_USUAL_DAMPING}, because what they heard was too much "
-            f"alike: {len(damped)} layers, {damped[0]} among them."
+            f"alike: {counted(len(damped), 'layer')}, {damped[0]} among them."
         )
     for number, lesson in enumerate(record["lessons"], start=1):
         which = f" {number}" if len(record["lessons"]) > 1 else ""

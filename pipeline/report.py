@@ -16,6 +16,7 @@ from pipeline.report_rows import Group, Result, device_name, groups_of, results_
 from pipeline.report_table import table
 from pipeline.report_winners import winners
 from runtime.whole_folder import whole_file, written_whole
+from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def _about(results: Sequence[Result], groups: Sequence[Group]) -> str:
     models = dict.fromkeys(group.model for group in groups)
     devices = dict.fromkeys(device_name(result.row.device) for result in results)
     return (
-        f"{len(results)} measurements of variants of {', '.join(models)} on {', '.join(devices)}, "
+        f"{counted(len(results), 'measurement')} of variants of {', '.join(models)} on "
+        f"{', '.join(devices)}, "
         f"put together on {datetime.now(UTC):%Y-%m-%d}."
     )
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -14,16 +13,16 @@ from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
 from pipeline.executors.work import Order
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
-from pipeline.plan import Cell, cells, fingerprints, is_finished, unfinished
+from pipeline.out_of_reach import note_out_of_reach
+from pipeline.plan import is_finished
 from pipeline.recipe import Recipe
-from pipeline.recipe.section import did_you_mean
 from pipeline.spoken import scored_on
+from pipeline.standing import standing
 from pipeline.tasks import STATISTICS, Task, tasks
 from pipeline.workers import crew
 from runtime.bundle import Bundle
 from runtime.whole_folder import refuse_unwritable
 from speech.corpora import Corpus
-from speech.errors import BadInput
 
 Executor = Literal["local", "ray"]
 
@@ -55,6 +54,8 @@ class Outcome:
     measured: int
     #: Names of the bundles that could not be made; why was said.
     missing: tuple[str, ...]
+    #: Names of those that no run could make.
+    unreachable: tuple[str, ...] = ()
     #: Devices that could not be measured on.
     unmeasured: tuple[str, ...] = ()
 
@@ -78,32 +79,39 @@ def run(
 
 def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, str]) -> Outcome:
     corpus = scored_on(recipe)
-    wanted = fingerprints(recipe, corpus)
-    chosen = only(recipe, way.only)
-    to_build = unfinished(wanted, chosen, output, force=way.force)
-    refused = set[str]()
+    stands = standing(recipe, corpus, way.only, force=way.force)
+    wanted, to_build, beyond = stands.wanted, stands.to_build, dict(stands.beyond)
+    by_name, refused = {cell.name: cell for cell in wanted}, set[str]()
 
     def noting(event: Event) -> None:
         if isinstance(event, Refused):
             refused.add(event.bundle)
+            if event.for_good:
+                beyond[by_name[event.bundle]] = event.why
+                note_out_of_reach(output, wanted, beyond)
         hear(event)
 
-    hear(Planned(len(chosen), tuple(cell.name for cell in to_build)))
+    for cell, why in beyond.items():
+        if cell in stands.chosen:
+            hear(Refused(cell.name, why, for_good=True))
+    hear(Planned(len(stands.chosen), tuple(cell.name for cell in to_build)))
     _build(tasks(wanted, to_build), tasks(wanted, wanted), recipe, way, noting)
-    if not refused and len(chosen) == len(wanted):
-        shutil.rmtree(output / STATISTICS, ignore_errors=True)
     there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
+    if len(there) + len(beyond) == len(wanted):
+        shutil.rmtree(output / STATISTICS, ignore_errors=True)
     bundles = [Bundle.open(output / cell.name) for cell in there]
     measured = measure(bundles, recipe, corpus, hear)
     is_news = bool(to_build or measured.new or not (output / "report.html").exists())
     if way.report and is_news:
         _report(measured, bundles, recipe, corpus, hear, quoted)
+    unreachable = {cell.name for cell in beyond if cell in stands.chosen}
     return Outcome(
         rows_from(measured.all),
         output / RESULTS,
         len(to_build) - len(refused),
         measured.new,
-        tuple(cell.name for cell in to_build if cell.name in refused),
+        tuple(cell.name for cell in to_build if cell.name in refused - unreachable),
+        tuple(name for name in by_name if name in unreachable),
         tuple(measured.problems),
     )
 
@@ -129,19 +137,6 @@ def _report(
     origin = Origin(text, typed, run_hashes(recipe, corpus))
     for path in write_run_report(recipe.name, found, Path(recipe.output), origin=origin):
         hear(Written(str(path)))
-
-
-def only(recipe: Recipe, patterns: Sequence[str]) -> set[Cell]:
-    """The cells whose names fit one of the patterns, and the fp32 ones that they are made from."""
-    planned = cells(recipe)
-    if not patterns:
-        return {*planned}
-    for pattern in patterns:
-        if not any(fnmatchcase(cell.name, pattern) for cell in planned):
-            hint = did_you_mean(pattern, [cell.name for cell in planned], 0.4)
-            raise BadInput(f"--only {pattern}: the recipe makes no such bundle{hint}.")
-    fit = {c for c in planned if any(fnmatchcase(c.name, pattern) for pattern in patterns)}
-    return fit | {cell.in_fp32 for cell in fit}
 
 
 def _build(

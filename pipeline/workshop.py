@@ -26,6 +26,7 @@ from pipeline.tasks import STATISTICS, Task
 from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.methods import METHODS
 from prune.option_use import used
+from prune.reach import OutOfReach
 from prune.schedule import Pruned, prune
 from prune.structure.size import size, sparsity_since
 from runtime.bundle import Bundle
@@ -73,28 +74,31 @@ class Workshop:
 
     def work(self, task: Task) -> None:
         """A bundle for each of the task's cells; those of which there can be none are told."""
-        refused = self._in_passing(task) if task.passes else set[Cell]()
+        refused = self._in_passing(task) if task.passes else dict[Cell, BadInput]()
         for cell, mark in task.to_do:
             if cell in refused:
                 continue
             try:
-                if cell.in_fp32 in refused:
-                    raise BadInput("there is no fp32 bundle to make it from.")
+                if parent := refused.get(cell.in_fp32):
+                    raise type(parent)("there is no fp32 bundle to make it from.")
                 if cell.precision != "fp32":
                     self._rounded(cell, mark)
                 elif not cell.path:
                     self._whole(cell, mark)
             except BadInput as error:
-                refused.add(cell)
-                self.hear(Refused(cell.name, str(error)))
+                refused[cell] = error
+                self._refuse(cell, error)
+
+    def _refuse(self, cell: Cell, error: BadInput) -> None:
+        self.hear(Refused(cell.name, str(error), isinstance(error, OutOfReach)))
 
     def _whole(self, cell: Cell, mark: str) -> None:
         with _work(self._output, cell.name, mark) as work:
             checkpoint, pruned = self.pruned(cell, work)
             self._bundle(cell, mark, checkpoint, pruned)
 
-    def _in_passing(self, task: Task) -> set[Cell]:
-        """The fp32 bundles of a gradual method, as it comes past; gives those that are not made."""
+    def _in_passing(self, task: Task) -> dict[Cell, BadInput]:
+        """The fp32 bundles of a gradual method, as it comes past; gives why there are not all."""
         left = {
             cell.sparsity: (cell, mark) for cell, mark in task.to_do if cell.precision == "fp32"
         }
@@ -104,8 +108,9 @@ class Workshop:
                 self._pass(task, left)
         except BadInput as error:
             for cell, _ in left.values():
-                self.hear(Refused(cell.name, str(error)))
-        return {cell for cell, _ in left.values()}
+                self._refuse(cell, error)
+            return {cell: error for cell, _ in left.values()}
+        return {}
 
     def _pass(self, task: Task, left: dict[float, tuple[Cell, str]]) -> None:
         """Takes those out of `left` that it makes; goes on where an interrupted one has ended."""

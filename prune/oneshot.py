@@ -26,6 +26,7 @@ from prune.forcing import Report, Speech
 from prune.gradients import Gradients, gradients, sensitivities
 from prune.methods import Method
 from prune.options import Options
+from prune.reach import OutOfReach
 from prune.solve import Cut, SharedSolver, cut_to_count, cut_to_pattern
 from prune.statistics import hessians
 from prune.walk import walk
@@ -179,14 +180,18 @@ def _cuts(
 def _pattern_for(sparsity: float, weights: Mapping[str, Tensor]) -> tuple[int, int]:
     """The smallest group by which n:m comes within a tenth of a point of the sparsity."""
     whole = sum(weight.numel() for weight in weights.values())
+    reached = dict[float, tuple[int, int]]()
     for group in dict.fromkeys((4, 8, 10, 16, 20, 32, *range(4, 65))):
-        kept = round((1 - sparsity) * group)
+        kept = max(1, round((1 - sparsity) * group))
         zeros = sum(zeros_of_n_of_m(len(w), w.shape[1], kept, group) for w in weights.values())
-        if kept > 0 and abs(zeros / whole - sparsity) <= 0.001:
+        if abs(zeros / whole - sparsity) <= 0.001:
             return kept, group
-    raise BadInput(
-        f"sparsity {sparsity} is not one that keeping n of m inputs can reach: "
-        "ask for a multiple of 1/4, 1/8 or 1/10, or give the pattern itself."
+        reached.setdefault(zeros / whole, (kept, group))
+    nearest = min(reached, key=lambda share: abs(share - sparsity))
+    kept, group = reached[nearest]
+    raise OutOfReach(
+        f"sparsity {sparsity} is not one that keeping n of m inputs can reach: the nearest is "
+        f"{nearest:.4f}, by keeping {kept} of {group}; ask for that, or give a pattern."
     )
 
 

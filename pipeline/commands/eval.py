@@ -6,6 +6,7 @@ import click
 
 from pipeline.progress import bar
 from speech.corpora import open_corpus
+from speech.counted import counted
 
 
 @click.command(
@@ -71,7 +72,7 @@ def command(
         click.echo(json.dumps(record))
         return
     s = result.score
-    click.echo(f"{model} on {clips.name}: {s.clips} clips, {s.words} words")
+    click.echo(f"{model} on {clips.name}: {counted(s.clips, 'clip')}, {counted(s.words, 'word')}")
     if long := result.longer_than_window:
         clip = "clip is" if long == 1 else "clips are"
         click.echo(

@@ -9,6 +9,7 @@ import click
 from pipeline.progress import bars
 from runtime.whole_folder import refuse_taken
 from speech.corpora import open_corpus
+from speech.counted import counted
 
 #: Clips on which PyTorch, onnxruntime and optimum are compared.
 _COUNT = 5
@@ -85,7 +86,8 @@ def _show(record: dict[str, Any]) -> None:
     for name, size in record["files"].items():
         click.echo(f"  {size:>12,}  {name}")
     click.echo(
-        f"onnxruntime says what PyTorch says on {record['clips']} clips of {record['corpus']}; "
+        f"onnxruntime says what PyTorch says on {counted(record['clips'], 'clip')} of "
+        f"{record['corpus']}; "
         f"logits are apart by {record['largest_difference']:.1g} at most."
     )
     if record["optimum"]:

@@ -11,6 +11,7 @@ from pipeline.card_files import card_files
 from pipeline.hub_upload import MAIN, Destination, check_token, parcel, size_of, upload
 from pipeline.progress import bars
 from runtime.archive import opened
+from speech.counted import counted
 
 
 @click.command("push", epilog="Example: secateur push bundles/demo/demo-sew-dense me/demo-sew")
@@ -71,7 +72,7 @@ def command(
 
 
 def _show(record: Mapping[str, Any]) -> None:
-    total = f"{len(record['files'])} files, {record['bytes'] / 2**20:.2f} MiB"
+    total = f"{counted(len(record['files']), 'file')}, {record['bytes'] / 2**20:.2f} MiB"
     if record["commit"] is None:
         for file in record["files"]:
             click.echo(f"{file['size']:>14,}  {file['path']}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.recipe import read_recipe
+from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -115,9 +116,11 @@ def _show(outcome: Outcome) -> None:
 
     show(outcome.rows)
     click.echo(
-        f"{outcome.built} bundles built, {outcome.measured} measured; "
+        f"{counted(outcome.built, 'bundle')} built, {outcome.measured} measured; "
         f"bundles and results.jsonl are in {outcome.results.parent}."
     )
+    if outcome.unreachable:
+        click.echo(f"Out of reach, for reasons given above: {', '.join(outcome.unreachable)}.")
     report = outcome.results.with_name("report.html")
     if report.exists():
         click.echo(f"The report is {report}; look around: secateur tui {outcome.results}")

@@ -10,6 +10,7 @@ import click
 from pipeline.progress import bars
 from prune.damage import REGIONS, SPARSITIES, By, Cell, Sensitivity, check_tried_method
 from speech.corpora import Clip, Corpus, open_corpus
+from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -157,10 +158,10 @@ def _dealt(
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
     """Clips to measure on, and others to calibrate on: none is both."""
     if others and clips >= len(corpus):
-        count = "1 clip" if len(corpus) == 1 else f"{len(corpus)} clips"
         raise BadInput(
-            f"{corpus.name} has {count}: --clips {clips} leaves none to calibrate on; "
-            "ask for fewer, name a larger corpus, or take --method mp_local, which needs none."
+            f"{corpus.name} has {counted(len(corpus), 'clip')}: --clips {clips} leaves none to "
+            "calibrate on; ask for fewer, name a larger corpus, or take --method mp_local, which "
+            "needs none."
         )
     heard = corpus.limit(clips, seed).clips
     taken = {clip.name for clip in heard}
@@ -169,7 +170,7 @@ def _dealt(
 
 
 def _show(result: Sensitivity, corpus: str) -> None:
-    heard = f"{result.clips} clips of {corpus} ({result.answers} {result.unit}s)"
+    heard = f"{counted(result.clips, 'clip')} of {corpus} ({counted(result.answers, result.unit)})"
     if result.calibration_clips:
         heard += f", calibrated on {result.calibration_clips} others"
     click.echo(f"{result.model}, {result.method}, by {result.by}: {heard}")

@@ -10,6 +10,7 @@ import click
 from pipeline.progress import bars
 from runtime.archive import opened
 from speech.corpora import Corpus, open_corpus
+from speech.counted import counted
 from speech.errors import BadInput
 
 _CLIPS = "demo:test"
@@ -63,7 +64,7 @@ def _comparable(corpus: Corpus | None) -> tuple[Corpus | None, str | None]:
 
 def _show(record: dict[str, Any]) -> None:
     click.echo(
-        f"{record['bundle']} is whole: {record['files']} files, "
+        f"{record['bundle']} is whole: {counted(record['files'], 'file')}, "
         f"{record['bytes'] / 2**20:.2f} MiB, every hash is right."
     )
     click.echo(f"onnxruntime opens and runs it: {', '.join(record['graphs'])}.")
@@ -71,9 +72,8 @@ def _show(record: dict[str, Any]) -> None:
     if parity is None:
         click.echo(f"It was not compared with PyTorch: {record['not_compared']}.")
         return
-    clips = "1 clip" if parity["clips"] == 1 else f"{parity['clips']} clips"
     click.echo(
-        f"It says what PyTorch says on {clips} of {parity['corpus']}: "
+        f"It says what PyTorch says on {counted(parity['clips'], 'clip')} of {parity['corpus']}: "
         f"{parity['decisions']} decisions, {parity['ties']} of them ties; logits are apart by "
         f"{parity['largest_difference']:.1g} at most."
     )

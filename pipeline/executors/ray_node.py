@@ -190,7 +190,7 @@ class _There:
 
     def at_home(self, event: Event) -> Event:
         if isinstance(event, Refused):
-            return Refused(event.bundle, self.in_words_of_home(event.why))
+            return replace(event, why=self.in_words_of_home(event.why))
         return event
 
     def in_words_of_home(self, said: str) -> str:

@@ -17,6 +17,7 @@ from pipeline.plots.style import (
     styled,
 )
 from prune.damage import Row, Sensitivity
+from speech.counted import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,7 +132,7 @@ def _title(result: Sensitivity) -> str:
 
 
 def _provenance(result: Sensitivity, corpus: str) -> str:
-    heard = f"Method {result.method}; {result.clips} clips of {corpus}"
+    heard = f"Method {result.method}; {counted(result.clips, 'clip')} of {corpus}"
     if result.calibration_clips:
         heard += f", calibrated on {result.calibration_clips} others"
     return f"{heard}; seed {result.seed}."

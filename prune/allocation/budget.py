@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from prune.reach import OutOfReach
 from speech.errors import BadInput
 
 Counts = Mapping[str, int]
@@ -96,7 +97,7 @@ def refuse_unreachable(total: int, whole: int, fewest: int, most: int, why: str)
     """Raise for a total that cannot be reached, naming what sets the limits and the nearest one."""
     low, high = (_shortest(limit, whole, fewest, most) for limit in (fewest, most))
     near = low if total < fewest else high
-    raise BadInput(
+    raise OutOfReach(
         f"sparsity {total / whole:.4g} cannot be reached: {why} allow "
         f"{low} to {high}, so ask for {near}."
     )

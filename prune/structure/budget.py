@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prune.families.groups import Group, Heads, Neurons, groups
+from prune.reach import OutOfReach
 from prune.structure.saliency import Removal
 from prune.structure.size import prunable_weights
 from speech.errors import BadInput
@@ -88,7 +89,7 @@ def _to_sparsity(
     possible = sum(step.weights for step in steps)
     if due > possible + 0.001 * dense:
         most = (possible + dense - left) / dense
-        raise BadInput(
+        raise OutOfReach(
             f"sparsity {sparsity} cannot be reached by removing heads and neurons: "
             f"one of each must stay in every layer, which leaves room for {most:.3f}."
         )
@@ -129,7 +130,7 @@ def _to_share(
     total = sum(group.count for group in chosen.values())
     count = round(share * total)
     if count > len(steps):
-        raise BadInput(
+        raise OutOfReach(
             f"{key} {share} would take {count} of {total}, but one must stay in every layer: "
             f"{len(steps)} can go."
         )

@@ -17,6 +17,7 @@ from prune.checkpoint import open_checkpoint
 from prune.schedule import prune
 from runtime.bundle import Bundle
 from speech.corpora import open_corpus
+from speech.counted import counted
 from tests.pipeline.command_line import assert_one_sentence, killed_once, secateur
 from tests.pipeline.conftest import WriteRecipe
 
@@ -106,7 +107,7 @@ def test_a_run_leaves_verified_bundles_and_a_table_and_is_not_repeated(sew_recip
     assert mine.read_text() == "private"
 
     mine.unlink()
-    assert "1 bundles built, 1 measured" in finished(sew_recipe)
+    assert "1 bundle built, 1 measured" in finished(sew_recipe)
     assert manifests(output) == {**manifests(output), **before}
     assert {name: row["samples"] for name, row in stored().items()} == dict.fromkeys(VARIANTS, 4)
 
@@ -148,7 +149,7 @@ def test_a_killed_run_is_taken_up_where_it_was(sew_recipe: Path) -> None:
     assert "sew-dense" in kept
     out = finished(sew_recipe)
     assert "2 measured" in out
-    assert f"{2 - len(kept)} bundles built" in out
+    assert f"{counted(2 - len(kept), 'bundle')} built" in out
     assert manifests(output).keys() == VARIANTS
     assert {name: manifests(output)[name] for name in kept} == kept
 

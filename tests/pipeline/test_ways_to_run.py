@@ -76,7 +76,7 @@ def quiet(_: Event) -> None:
 def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(path: Path) -> None:
     done = secateur("run", str(path), "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "build     sew-imp_global-40" in done.stdout
+    assert "  build         sew-imp_global-40  about" in done.stdout
     assert "3 bundles to build" in done.stdout and "Estimated" in done.stdout
     plan = json.loads(secateur("run", str(path), "--dry-run", "--json").stdout)
     assert plan["seconds"] > 0 and plan["disk_bytes"] > 0
@@ -151,6 +151,34 @@ def test_threads_do_not_depend_on_what_is_left_or_free(
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory._replace(available=2 << 30))
     assert crew(None, whole, whole, "cpu") == Crew(1, 2)
     assert crew(3, whole, whole[:2], "cpu") == Crew(2, 2)
+
+
+def test_what_no_method_can_make_is_said_and_not_tried_again(write_recipe: WriteRecipe) -> None:
+    """The rest is there, so the run did what there was to do: it ends well."""
+    path = write_recipe(["sew"], """
+        prune.methods = ["mp_global", "obs_structured"]
+        prune.sparsities = [0.97]
+        export.precisions = ["fp32", "int8"]
+        measure.clips = 1
+        measure.samples = 1
+    """)  # fmt: skip
+    beyond = "sew-obs_structured-97, sew-obs_structured-97-int8"
+    done = secateur("run", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "sew-obs_structured-97 could not be made: sparsity 0.97 cannot be reached" in done.stderr
+    assert f"Out of reach, for reasons given above: {beyond}." in done.stdout
+    planned = secateur("run", str(path), "--dry-run").stdout
+    assert "  out of reach  sew-obs_structured-97\n" in planned and "  build " not in planned
+
+    again = secateur("run", str(path), "--jsonl")
+    assert again.returncode == 0, again.stderr
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [e["bundle"] for e in events if e["event"] == "refused"] == beyond.split(", ")
+    [plan] = [e for e in events if e["event"] == "planned"]
+    assert plan == {"event": "planned", "bundles": 4, "to_build": []}
+    forced = secateur("run", str(path), "--only", "*-97", "--force", "--dry-run", "--json")
+    states = {e["bundle"]: e["state"] for e in json.loads(forced.stdout)["bundles"]}
+    assert states["sew-obs_structured-97"] == "build"
 
 
 def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class OutgoingScreen(Screen[None]):
         except BadInput as problem:
             self.say(str(problem), is_bad=True)
         else:
-            self.say(f"{len(rows)} rows are copied as {'CSV' if kind == 'csv' else 'Markdown'}.")
+            self.say(
+                f"{counted(len(rows), 'row')} copied as {'CSV' if kind == 'csv' else 'Markdown'}."
+            )
 
     def action_export(self) -> None:
         from tui.screens.export import ExportScreen

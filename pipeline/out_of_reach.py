@@ -1,0 +1,35 @@
+"""Variants that a method cannot make of a model, noted so that no later run tries again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.plan import Cell
+from runtime.whole_folder import whole_file
+
+_FILE = ".out-of-reach.json"
+
+
+def out_of_reach(output: Path, wanted: Mapping[Cell, str]) -> dict[Cell, str]:
+    """Why, by cell; of a damaged note nothing, and they are tried once more."""
+    try:
+        noted = json.loads((output / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(noted, dict):
+        return {}
+    return {
+        cell: str(noted[key])
+        for cell, mark in wanted.items()
+        if (key := next((m for m in (mark, wanted[cell.in_fp32]) if m in noted), None))
+    }
+
+
+def note_out_of_reach(output: Path, wanted: Mapping[Cell, str], why: Mapping[Cell, str]) -> None:
+    """All that there are: what was noted before, of other recipes too, goes."""
+    if not why:
+        (output / _FILE).unlink(missing_ok=True)
+        return
+    content = {wanted[cell]: reason for cell, reason in why.items()}
+    with whole_file(output / _FILE, replace=True) as file:
+        file.write(json.dumps(content, indent=1).encode())
