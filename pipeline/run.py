@@ -11,6 +11,7 @@ from bench.rows import Row, rows_from
 from bench.sources import Findings
 from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
 from pipeline.executors.work import Order
+from pipeline.gpus import check_gpus
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
 from pipeline.plan import Cell, cells, fingerprints, is_finished
@@ -42,6 +43,8 @@ class Way:
     report: bool = True
     #: Of the Ray cluster; None for one that is found here or begun.
     ray_address: str | None = None
+    #: That share every fine-tuning; what comes out differs by chance alone.
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def run(
     The report quotes the recipe's `text` and the command that was `typed`.
     """
     way = way or Way()
+    on_ray = way.executor == "ray"
+    check_gpus(way.gpus, recipe.prune.methods, way.device, on_ray=on_ray, workers=way.workers)
     refuse_unwritable(kept())
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -156,7 +161,7 @@ def _build(to_do: Sequence[Task], recipe: Recipe, way: Way, hear: Hear) -> None:
     if workers == 1:
         from pipeline.executors.here import here
 
-        here(to_do, Order(recipe, way.device), hear)
+        here(to_do, Order(recipe, way.device, gpus=way.gpus), hear)
         return
     order = Order(recipe, way.device, threads=threads_each(workers))
     from pipeline.executors.side_by_side import side_by_side
