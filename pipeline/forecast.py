@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pipeline.plan import Cell
 from pipeline.recipe import Recipe
-from pipeline.run import Way
+from pipeline.run import Way, refuse_impossible
 from pipeline.spoken import scored_on
 from pipeline.standing import standing
 from pipeline.tasks import Task, tasks
@@ -61,6 +61,7 @@ class Forecast:
 
 
 def forecast(recipe: Recipe, way: Way) -> Forecast:
+    refuse_impossible(recipe, way)
     corpus = scored_on(recipe)
     stands = standing(recipe, corpus, way.only, force=way.force)
     wanted, to_build = stands.wanted, stands.to_build

@@ -12,7 +12,7 @@ from pipeline.plan import versions
 from pipeline.progress import Report
 from pipeline.prune_record import Before, outcome
 from prune.checkpoint import Checkpoint, open_checkpoint
-from prune.device import chosen_device
+from prune.device import chosen_device, refuse_gpus
 from prune.options import Options
 from prune.schedule import prune
 from prune.structure.size import size, sparsity_since
@@ -47,6 +47,8 @@ class Job:
     #: Where a run that is stopped leaves its state.
     work: Path | None
     output: Path
+    #: That share the fine-tuning.
+    gpus: int = 1
 
 
 def carry_out(job: Job, report: Report) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def carry_out(job: Job, report: Report) -> dict[str, Any]:
     lessons = open_corpus(job.lessons) if job.lessons else None
     needed = needed_texts(job.vocabulary) if job.vocabulary is not None else None
     device = chosen_device(job.device)
+    refuse_gpus(job.gpus, device)
     if device.type == "mps" and job.options.precision == "float64":
         raise BadInput("An Apple GPU has no float64: leave out --precision, or add --device cpu.")
     with _no_empty_folder(job.work), full_disk_is_bad_input(str(job.output)):
@@ -76,6 +79,7 @@ def carry_out(job: Job, report: Report) -> dict[str, Any]:
             lessons=lessons,
             work=job.work,
             report=report,
+            processes=job.gpus,
         )
         checkpoint.model.to("cpu")
         if vocabulary:  # the tokens that went count among all weights, as heads do
@@ -115,6 +119,7 @@ def _asked(job: Job, speech: Corpus | None, lessons: Corpus | None, device: str)
         "corpus": {"name": speech.name, "clips": len(speech)} if speech is not None else None,
         "lesson_corpus": {"name": lessons.name, "clips": len(lessons)} if lessons else None,
         "device": device,
+        **({"gpus": job.gpus} if job.gpus > 1 else {}),
         "versions": versions(),
     }
 

@@ -11,6 +11,7 @@ from bench.rows import Row, rows_from
 from bench.sources import Findings
 from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
 from pipeline.executors.work import Order
+from pipeline.gpus import check_gpus
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
 from pipeline.out_of_reach import note_out_of_reach
@@ -44,6 +45,8 @@ class Way:
     report: bool = True
     #: Of the Ray cluster; None for one that is found here or begun.
     ray_address: str | None = None
+    #: That share every fine-tuning; what comes out differs by chance alone.
+    gpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,20 @@ def run(
     The report quotes the recipe's `text` and the command that was `typed`.
     """
     way = way or Way()
+    refuse_impossible(recipe, way)
     refuse_unwritable(kept())
-    for device in recipe.measure.devices:
-        find_device(device)  # before hours of work, not after
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     with alone_in(output):
         return _run(recipe, way, output, hear, (text, typed))
+
+
+def refuse_impossible(recipe: Recipe, way: Way) -> None:
+    """Before hours of work, not after."""
+    on_ray = way.executor == "ray"
+    check_gpus(way.gpus, recipe.prune.methods, way.device, on_ray=on_ray, workers=way.workers)
+    for device in recipe.measure.devices:
+        find_device(device)
 
 
 def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, str]) -> Outcome:
@@ -151,7 +161,7 @@ def _build(
         on_ray(to_do, order, hear, address=way.ray_address, workers=way.workers)
         return
     own = crew(way.workers, whole, to_do, way.device)
-    order = Order(recipe, way.device, threads=own.threads)
+    order = Order(recipe, way.device, threads=own.threads, gpus=way.gpus)
     if own.threads is None:
         from pipeline.executors.here import here
 

@@ -59,8 +59,10 @@ class Workshop:
         device: torch.device,
         hear: Hear,
         written: Recipe | None = None,
+        gpus: int = 1,
     ):
         """`written` is what bundles say of where they come from, if other folders stand for it."""
+        self._gpus = gpus
         self.model, self.recipe, self.hear = model, recipe, hear
         self._written = written or recipe
         self._output = Path(recipe.output)
@@ -154,6 +156,7 @@ class Workshop:
             statistics=ears.statistics if ears else None,
             work=work if method.fine_tunes else None,
             through=cell.path,
+            processes=self._gpus,
             report=lambda label, done, total: self._report(cell.name, label, done, total),
             **more,
         )
@@ -239,6 +242,7 @@ class Workshop:
             "seed": cell.seed,
             "versions": versions(),
             **({"revision": name.revision} if name.revision else {}),
+            **({"gpus": self._gpus} if self._gpus > 1 and pruned.lessons else {}),
             **learning(pruned),
         }
         write_bundle(

@@ -17,3 +17,17 @@ def chosen_device(name: str) -> torch.device:
     if not here.get(name, True):
         raise BadInput(f"device {name!r} is not available here: use --device cpu or auto.")
     return torch.device(name)
+
+
+def refuse_gpus(count: int, device: torch.device) -> None:
+    """Raise for more GPUs than there are, or none of a kind that can share a fine-tuning."""
+    if count == 1:
+        return
+    if device.type != "cuda":
+        raise BadInput(
+            f"{count} GPUs cannot share the fine-tuning of a run on {device.type!r}: "
+            "it takes CUDA, so leave out --gpus."
+        )
+    there = torch.cuda.device_count()
+    if count > there:
+        raise BadInput(f"There are not {count} GPUs here but {there}: use --gpus {there}.")

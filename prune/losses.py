@@ -55,6 +55,9 @@ class Answer:
 
 
 class Task(Protocol):
+    #: Whether all clips of a batch go through the model as one group, with one loss.
+    together: bool
+
     def example(self, samples: Floats, text: str) -> Example:
         """A clip with its text as tokens."""
 
@@ -64,8 +67,8 @@ class Task(Protocol):
     def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
         """The same, in parts that can go through the model together."""
 
-    def batch(self, examples: Sequence[Example]) -> Batch:
-        """What the model is given for a group."""
+    def batch(self, examples: Sequence[Example], at_least: int = 0) -> Batch:
+        """What the model is given for a group: padded to so many samples, where sound is padded."""
 
     def revoiced(self, batch: Batch) -> Batch:
         """The batch in other voices, where the model hears features that allow it."""
@@ -91,12 +94,18 @@ def divergence(answer: Answer, teacher: Answer, temperature: float) -> Tensor:
 
 def distance(answer: Answer, teacher: Answer) -> Tensor:
     """Squared error of what the blocks give, as a share of the teacher's variance: their mean."""
+    refuse_unlike_states(answer, teacher)
+    shares = [
+        F.mse_loss(mine, theirs) / theirs.var()
+        for mine, theirs in zip(answer.states, teacher.states, strict=True)
+    ]
+    return torch.stack(shares).mean()
+
+
+def refuse_unlike_states(answer: Answer, teacher: Answer) -> None:
     _refuse_unlike("count of blocks", len(answer.states), len(teacher.states))
-    shares = []
     for mine, theirs in zip(answer.states, teacher.states, strict=True):
         _refuse_unlike("states", tuple(mine.shape), tuple(theirs.shape))
-        shares.append(F.mse_loss(mine, theirs) / theirs.var())
-    return torch.stack(shares).mean()
 
 
 def _refuse_unlike(what: str, mine: object, theirs: object) -> None:
@@ -109,6 +118,8 @@ def _refuse_unlike(what: str, mine: object, theirs: object) -> None:
 
 class WhisperTask:
     """The decoder is fed the text and asked for each next token."""
+
+    together = True
 
     def __init__(self, checkpoint: Checkpoint):
         self._tokenizer = checkpoint.processor.tokenizer
@@ -130,7 +141,7 @@ class WhisperTask:
     def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
         return [examples]
 
-    def batch(self, examples: Sequence[Example]) -> Batch:
+    def batch(self, examples: Sequence[Example], at_least: int = 0) -> Batch:
         mel = np.stack([self._features(example.samples) for example in examples])
         tokens = _padded([example.tokens for example in examples])
         targets = tokens[:, 1:].clone()
@@ -186,7 +197,7 @@ class CtcTask:
         self._tokenizer = checkpoint.processor.tokenizer
         self._normalises = checkpoint.feature_settings.get("do_normalize", True)
         self._config = checkpoint.model.config
-        self._together = _pads_well(checkpoint)
+        self.together = _pads_well(checkpoint)
 
     def example(self, samples: Floats, text: str) -> Example:
         """Spelt in the case that the vocabulary has; signs that it has not are left out."""
@@ -203,17 +214,17 @@ class CtcTask:
         return self._frames(len(example.samples)) >= max(1, len(letters) + doubled)
 
     def groups(self, examples: Sequence[Example]) -> list[Sequence[Example]]:
-        return [examples] if self._together else [[example] for example in examples]
+        return [examples] if self.together else [[example] for example in examples]
 
-    def batch(self, examples: Sequence[Example]) -> Batch:
+    def batch(self, examples: Sequence[Example], at_least: int = 0) -> Batch:
         clips = [
             torch.from_numpy(normalise_waveform(e.samples) if self._normalises else e.samples)
             for e in examples
         ]
-        given = {"input_values": nn.utils.rnn.pad_sequence(clips, batch_first=True)}
-        if self._together:
+        given = {"input_values": _in_rows(clips, at_least)}
+        if self.together:
             ones = [torch.ones(len(clip), dtype=torch.long) for clip in clips]
-            given["attention_mask"] = nn.utils.rnn.pad_sequence(ones, batch_first=True)
+            given["attention_mask"] = _in_rows(ones, at_least)
         frames = tuple(self._frames(len(clip)) for clip in clips)
         return Batch(given, _padded([e.tokens for e in examples]), frames)
 
@@ -233,7 +244,7 @@ class CtcTask:
         targets = batch.targets.to(device)
         lengths = (targets != IGNORED).sum(1)
         most = logits.shape[1]
-        frames = [min(most, n) for n in batch.frames] if self._together else [most]
+        frames = [min(most, n) for n in batch.frames] if self.together else [most]
         # torch has no CTC for an Apple GPU.
         where = torch.device("cpu") if device.type == "mps" else device
         losses = F.ctc_loss(
@@ -260,6 +271,11 @@ class CtcTask:
 def _pads_well(checkpoint: Checkpoint) -> bool:
     by_layer = getattr(checkpoint.model.config, "feat_extract_norm", None) == "layer"
     return by_layer and bool(checkpoint.feature_settings.get("return_attention_mask"))
+
+
+def _in_rows(clips: Sequence[Tensor], at_least: int) -> Tensor:
+    rows = nn.utils.rnn.pad_sequence([*clips], batch_first=True)
+    return F.pad(rows, (0, max(0, at_least - rows.shape[1])))
 
 
 def _padded(rows: Sequence[tuple[int, ...]]) -> Tensor:

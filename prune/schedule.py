@@ -53,6 +53,7 @@ def prune(
     through: Iterable[float] = (),
     after: Callable[[float, Pruned], None] | None = None,
     report: Report | None = None,
+    processes: int = 1,
 ) -> Pruned:
     """Prune the checkpoint's model in place, as the named method does.
 
@@ -61,6 +62,7 @@ def prune(
     state, and from which it goes on after it was stopped. `through` are sparsities that a gradual
     schedule is to pass on its way. `after` is called at each that it has reached, with what came of
     it so far and the model as it then is; where it goes on, first with the one it had come to.
+    `processes` share every fine-tuning, each on a GPU of its own.
     """
     check_method(method)
     chosen, options = METHODS[method], options or Options()
@@ -82,7 +84,7 @@ def prune(
     todo = stages(chosen, sparsity, options.step, through)
     run = _Run(
         checkpoint, chosen, todo, sparsity, speech, lessons or speech, options, statistics, report,
-        after,
+        after, processes,
     )  # fmt: skip
     return run.go(work)
 
@@ -152,6 +154,7 @@ class _Run:
     statistics: Statistics | None
     report: Report | None
     after: Callable[[float, Pruned], None] | None
+    processes: int
     outcomes: list[Outcome] = field(default_factory=list)
     cuts: Cuts = field(default_factory=Cuts)
 
@@ -245,6 +248,7 @@ class _Run:
                 compared=self._compared(),
                 resume=work / "lesson.pt" if work else None,
                 progress=self._progress(steps),
+                processes=self.processes,
             )
         )
         if work:

@@ -33,6 +33,7 @@ _FIELDS = {
     "no_teacher": ("--no-teacher", "fine_tuning"),
     "lessons": ("--lessons", "fine_tuning"),
     "work": ("--work", "fine_tuning"),
+    "gpus": ("--gpus", "fine_tuning"),
 }
 
 #: Parameters of the command that say what to work on, not how to prune it.
@@ -65,6 +66,7 @@ _FOR_THE_JOB = ("revision", "corpus", "clips", "lessons", "vocabulary", "device"
 @click.option("--no-teacher", is_flag=True, help="Fine-tuning: from the texts alone.")
 @click.option("--lessons", help="Fine-tuning: corpus to learn from, all of it [--corpus].")
 @click.option("--work", type=click.Path(path_type=Path), help="State of a stopped run [beside -o].")
+@click.option("--gpus", type=click.IntRange(1), help="Fine-tuning: GPUs that share it [1].")
 @click.option("--precision", type=click.Choice(["float32", "float64"]), help="Of Hessians.")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
@@ -98,6 +100,7 @@ def command(model: str, method: str, output: Path, as_json: bool, **given: Any) 
         options=options,
         work=work if fine_tunes else None,
         output=output,
+        gpus=given["gpus"] or 1,
         **{key: given[key] for key in _FOR_THE_JOB},
     )
     with bars() as report:

@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Processes side by side [default: what processor and memory bear].",
 )
+@click.option(
+    "--gpus",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="GPUs of this machine that share each fine-tuning.",
+)
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only bundles with such a name.")
 @click.option("--force", is_flag=True, help="Make them anew, though they are there.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and what it would take.")
@@ -55,6 +62,7 @@ def command(
     executor: Executor,
     ray_address: str | None,
     workers: int | None,
+    gpus: int,
     only: tuple[str, ...],
     force: bool,
     dry_run: bool,
@@ -77,6 +85,7 @@ def command(
         only,
         force,
         ray_address=ray_address,
+        gpus=gpus,
     )
     if dry_run:
         from pipeline.forecast import forecast, lines

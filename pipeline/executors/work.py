@@ -27,6 +27,8 @@ class Order:
     threads: int | None = None
     #: The recipe as the user wrote it, where work is done with other folders than those.
     written: Recipe | None = None
+    #: That share every fine-tuning.
+    gpus: int = 1
 
 
 def worker() -> Callable[[Task, Order, Hear], None]:
@@ -43,7 +45,9 @@ def worker() -> Callable[[Task, Order, Hear], None]:
             if sum(map(model_bytes, models)) > _SMALL or not model_bytes(task.model):
                 opened.clear()
             device = chosen_device(order.device)
-            opened[which] = Workshop(task.model, order.recipe, device, hear, written=order.written)
+            opened[which] = Workshop(
+                task.model, order.recipe, device, hear, written=order.written, gpus=order.gpus
+            )
         workshop = opened[which]
         workshop.hear = hear
         workshop.work(task)

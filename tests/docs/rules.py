@@ -41,6 +41,7 @@ NOT_RUN = {
     "pip install *": _NETWORK,
     "secateur run * --executor ray *": "needs Ray, which `make test-long` installs and tests",
     "hf download *": _NETWORK,
+    "secateur * --gpus *": "needs several GPUs",
 }
 
 #: Of those, what is run all the same: it names what is on the internet, and asks nothing there.

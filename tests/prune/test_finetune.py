@@ -224,7 +224,7 @@ def test_half_precision_trains_as_well(
 ) -> None:
     """CUDA's autocast, played by the CPU's: the answers come in bfloat16, the losses do not."""
     halved = partial(torch.autocast, "cpu", torch.bfloat16)
-    monkeypatch.setattr("prune.finetune._precision", lambda _: (halved, False))
+    monkeypatch.setattr("prune.trainer._precision", lambda _: (halved, False))
     plan = replace(BRIEF, distil_logits=1.0, distil_states=1.0)
     teacher = deepcopy(tiny_checkpoint.model)
     cut(tiny_checkpoint, 0.5)
