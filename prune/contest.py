@@ -14,7 +14,7 @@ from torch import Tensor
 
 from prune.checkpoint import Checkpoint
 from prune.forcing import Report, Speech, fitting_clips
-from prune.losses import task_for
+from prune.learning.losses import task_for
 from prune.solve import SharedSolver
 
 #: Standard errors that a gain must exceed: 95 % intervals are as wide.

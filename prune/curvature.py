@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prune.checkpoint import Checkpoint
-from prune.ctc_loss import ctc_loss
 from prune.families.layers import prunable_layers
 from prune.forcing import Report, Speech, fitting_clips
-from prune.losses import Batch, Task, task_for
+from prune.learning.ctc_loss import ctc_loss
+from prune.learning.losses import Batch, Task, task_for
 
 
 @torch.enable_grad()

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from prune.checkpoint import Checkpoint
 from prune.forcing import Speech
+from prune.learning.losses import task_for
 from prune.listen import transcribe
-from prune.losses import task_for
 from prune.replay import Replay
 from speech.errors import BadInput
 from speech.scoring import Score, score

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from prune.checkpoint import Checkpoint
-from prune.lesson import Lesson, learn
-from prune.losses import Example, Task, task_for
-from prune.several_gpus import learn_on_several
-from prune.trainer import Masks
+from prune.learning.lesson import Lesson, learn
+from prune.learning.losses import Example, Task, task_for
+from prune.learning.several_gpus import learn_on_several
+from prune.learning.trainer import Masks
 from prune.training_plan import FineTuning, Outcome
 from speech.errors import BadInput
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prune.checkpoint import Checkpoint
-from prune.losses import task_for
+from prune.learning.losses import task_for
 from speech.errors import BadInput
 
 Floats = NDArray[np.float32]

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from prune.checkpoint import Checkpoint
 from prune.families.layers import prunable_layers
 from prune.forcing import Forced, Report, Speech, drawn, fitting_clips, forcing, logits_of
-from prune.losses import task_for
+from prune.learning.losses import task_for
 from speech.errors import BadInput
 
 

@@ -10,8 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from prune import augment, linear_algebra
+from prune import linear_algebra
 from prune.checkpoint import open_checkpoint
+from prune.learning import augment
 from prune.methods import METHODS
 from prune.options import Options
 from prune.schedule import prune

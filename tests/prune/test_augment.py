@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from prune.augment import (
+from prune.learning.augment import (
     HIDDEN_FRAMES,
     HIDDEN_MELS,
     SPEEDS,

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from prune.allocation.curvature import linear_trace
 from prune.checkpoint import open_checkpoint
-from prune.ctc_loss import ctc_loss
 from prune.curvature import _loss, block_traces, hessian_traces
 from prune.families.layers import prunable_layers
-from prune.losses import task_for
+from prune.learning.ctc_loss import ctc_loss
+from prune.learning.losses import task_for
 from prune.options import Options
 from prune.schedule import prune
 from tests.noise import noise

@@ -9,7 +9,7 @@ import torch
 
 from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.finetune import finetune
-from prune.losses import distance, divergence, task_for
+from prune.learning.losses import distance, divergence, task_for
 from speech.errors import BadInput
 from tests.prune.lessons import BRIEF, cut, noise, same, weights
 

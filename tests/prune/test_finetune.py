@@ -17,7 +17,7 @@ import torch
 from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.families.layers import prunable_layers
 from prune.finetune import FineTuning, finetune
-from prune.losses import task_for
+from prune.learning.losses import task_for
 from speech.corpora import open_corpus
 from speech.errors import BadInput
 from tests.prune.lessons import BRIEF, RATE, Spoken, cut, noise, same, weights
@@ -224,7 +224,7 @@ def test_half_precision_trains_as_well(
 ) -> None:
     """CUDA's autocast, played by the CPU's: the answers come in bfloat16, the losses do not."""
     halved = partial(torch.autocast, "cpu", torch.bfloat16)
-    monkeypatch.setattr("prune.trainer._precision", lambda _: (halved, False))
+    monkeypatch.setattr("prune.learning.trainer._precision", lambda _: (halved, False))
     plan = replace(BRIEF, distil_logits=1.0, distil_states=1.0)
     teacher = deepcopy(tiny_checkpoint.model)
     cut(tiny_checkpoint, 0.5)

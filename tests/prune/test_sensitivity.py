@@ -11,7 +11,7 @@ from prune.damage import REGIONS, TRIED_METHODS, By, Sensitivity
 from prune.families.layers import COMPONENTS, prunable_layers
 from prune.families.regions import regions
 from prune.forcing import Floats
-from prune.losses import task_for
+from prune.learning.losses import task_for
 from prune.replay import Replay, ahead_of
 from prune.sensitivity import cut_weights, sensitivity
 from prune.solve import Solver

@@ -23,15 +23,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from prune import several_gpus, trainer
 from prune.checkpoint import Checkpoint, open_checkpoint
 from prune.device import refuse_gpus
 from prune.families.layers import prunable_layers
 from prune.finetune import FineTuning, finetune
-from prune.lesson import Lesson, learn
-from prune.losses import task_for
-from prune.one_of_several import Failed, _failed
-from prune.team import Team
+from prune.learning import several_gpus, trainer
+from prune.learning.lesson import Lesson, learn
+from prune.learning.losses import task_for
+from prune.learning.one_of_several import Failed, _failed
+from prune.learning.team import Team
 from prune.training_plan import Outcome
 from speech.errors import BadInput
 from tests.prune.lessons import BRIEF, Spoken, Weights, cut, noise, same, weights

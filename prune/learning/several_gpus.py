@@ -23,9 +23,9 @@ from torch import nn
 
 from prune.checkpoint import Checkpoint
 from prune.device import refuse_gpus
-from prune.handover import Handover, left
-from prune.lesson import Lesson, Weights
-from prune.one_of_several import KINDS, Done, Failed, Opened, Seat, Told, work
+from prune.learning.handover import Handover, left
+from prune.learning.lesson import Lesson, Weights
+from prune.learning.one_of_several import KINDS, Done, Failed, Opened, Seat, Told, work
 from prune.training_plan import Outcome
 from runtime.whole_folder import full_disk_is_bad_input
 from speech.errors import BadInput

@@ -12,10 +12,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint
-from prune.losses import Example, task_for
+from prune.learning.losses import Example, task_for
+from prune.learning.team import ALONE, Team
+from prune.learning.trainer import Masks, Teacher, Trainer, weights_to_hold
 from prune.snapshot import fingerprint, read_snapshot, write_snapshot
-from prune.team import ALONE, Team
-from prune.trainer import Masks, Teacher, Trainer, weights_to_hold
 from prune.training_plan import FineTuning, Outcome
 
 Weights = dict[str, Tensor]

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prune.augment import at_another_speed
-from prune.losses import Answer, Batch, Example, Task, distance, divergence
-from prune.team import ALONE, Team
+from prune.learning.augment import at_another_speed
+from prune.learning.losses import Answer, Batch, Example, Task, distance, divergence
+from prune.learning.team import ALONE, Team
+from prune.learning.whole_batch import counted, part_of_loss
 from prune.training_plan import FineTuning
-from prune.whole_batch import counted, part_of_loss
 
 Masks = Mapping[str, Tensor]
 #: By name of layer the weight and what must be zero in it.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prune.losses import IGNORED, Answer, Batch, divergence, refuse_unlike_states
+from prune.learning.losses import IGNORED, Answer, Batch, divergence, refuse_unlike_states
 from prune.training_plan import FineTuning
 
 

@@ -16,9 +16,9 @@ from typing import Any, Literal
 import torch
 from safetensors.torch import save_file
 
-from prune.handover import Handover, taken
-from prune.lesson import learn
-from prune.team import Team
+from prune.learning.handover import Handover, taken
+from prune.learning.lesson import learn
+from prune.learning.team import Team
 from prune.training_plan import Outcome
 from runtime.whole_folder import full_disk_is_bad_input
 from speech.errors import BadInput

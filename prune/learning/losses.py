@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prune.augment import in_another_voice, with_patches_hidden
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
+from prune.learning.augment import in_another_voice, with_patches_hidden
 from speech.errors import BadInput
 from speech.features import LogMel, normalise_waveform
 

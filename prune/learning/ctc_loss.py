@@ -13,7 +13,7 @@ def ctc_loss(logits: Tensor, letters: Tensor, *, blank: int) -> Tensor:
 
     Between any two letters there may be blanks, and between equal ones there must: the sum over
     all alignments goes frame by frame over letters and the blanks around them. A clip needs the
-    frames that `prune.losses.CtcTask.fits` asks for.
+    frames that `prune.learning.losses.CtcTask.fits` asks for.
     """
     states = letters.new_full((2 * len(letters) + 1,), blank)
     states[1::2] = letters

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from prune.checkpoint import Checkpoint, open_checkpoint
-from prune.lesson import Lesson
-from prune.losses import Example
+from prune.learning.lesson import Lesson
+from prune.learning.losses import Example
 from prune.training_plan import FineTuning
 
 _MODEL, _TEACHER, _MASKS, _SOUNDS = "model", "teacher", "masks.safetensors", "sounds.f32"
