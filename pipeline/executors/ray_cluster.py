@@ -2,15 +2,20 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import ray
 
 from pipeline.executors.work import Order
 from pipeline.workers import cores
 from speech.errors import BadInput
+
+#: Seconds for the machine of a cluster to answer.
+_PATIENCE = 10.0
 
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
@@ -35,8 +40,10 @@ def _found(address: str | None) -> bool:
     """Ray itself looks at RAY_ADDRESS, and for a cluster of this machine."""
     named = address or os.environ.get("RAY_ADDRESS")
     try:
+        if named:
+            _knock(named)
         ray.init(address or "auto", **_QUIET)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # a ConnectionError is an OSError
         if named is None:
             return False
         raise BadInput(
@@ -44,6 +51,13 @@ def _found(address: str | None) -> bool:
             "or leave the address out and one is begun here for the run."
         ) from error
     return True
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for minutes where nobody answers."""
+    place = urlsplit(address if "://" in address else f"ray://{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), _PATIENCE).close()
 
 
 def demands(order: Order) -> dict[str, Any]:

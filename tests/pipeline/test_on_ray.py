@@ -155,3 +155,9 @@ def test_without_ray_one_sentence_says_what_to_install(recipe: Recipe, tmp_path:
     environment = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
     done = fresh_secateur(*words, PYTHONPATH=environment)
     assert_one_sentence(done, "--executor ray needs ray", "secateur[ray]")
+
+
+def test_an_address_where_no_cluster_is_gives_one_sentence(recipe: Recipe, tmp_path: Path) -> None:
+    words = ("run", str(tmp_path / "recipe.toml"), "--executor", "ray", "--ray-address")
+    done = fresh_secateur(*words, "127.0.0.1:9")
+    assert_one_sentence(done, "no Ray cluster to be reached at 127.0.0.1:9", "ray start --head")
