@@ -39,7 +39,7 @@ class Settings:
         if self.window is not None and (
             type(self.window) not in (int, float) or not SHORTEST_WINDOW <= self.window <= 3600
         ):
-            rule = f"seconds from {SHORTEST_WINDOW:g} to 3600, or null"
+            rule = f"seconds from {SHORTEST_WINDOW:g} to 3600, or null for the trained one"
             raise _impossible("window", self.window, rule)
         if self.provider not in get_args(Provider):
             raise _impossible("provider", self.provider, " or ".join(get_args(Provider)))

@@ -43,6 +43,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _do(verb: str = "", *names: str) -> int:
     """Only what the verb needs is imported: a measuring process is to be small."""
+    if verb in ("-h", "--help"):
+        print(__doc__)
+        return 0
     verbs: dict[str, tuple[int, Callable[..., int]]] = {
         "run": (1, _run),
         "turn": (1, _turn),
