@@ -15,29 +15,18 @@ from pipeline.spoken import scored_on
 from pipeline.tasks import tasks
 from prune.options import Options
 from prune.training_plan import FineTuning, Outcome
-from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.conftest import WriteRecipe
 
 
 @pytest.fixture
-def recipe(tiny_folders: dict[str, Path], tmp_path: Path) -> Path:
-    clips = write_noise(tmp_path / "clips", (1, 1, 1), "flac")
-    path = tmp_path / "recipe.toml"
-    path.write_text(
-        f"""
-        name = "trial"
-        output = "{tmp_path / "out"}"
-        models = ["{tiny_folders["whisper"]}"]
-        [corpus]
-        evaluate = "{clips}"
-        calibrate = "{clips}"
+def recipe(write_recipe: WriteRecipe) -> Path:
+    return write_recipe(["whisper"], """
         [prune]
         methods = ["mp_global", "imp_global"]
         sparsities = [0.4]
         step = 0.4
-        """
-    )
-    return path
+    """)  # fmt: skip
 
 
 @pytest.fixture
