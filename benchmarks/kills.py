@@ -3,9 +3,9 @@
     python -m benchmarks.kills recipes/demo-study.toml --times 10 --undisturbed study.json
 
 runs the recipe to its end, notes the hash of every bundle in study.json, clears the output, and
-runs it again, each time killed (SIGKILL, with all that it has begun) at a random moment, of the
-time that the undisturbed run took, before it may end. The recipe's output folder must not exist
-yet. Where study.json is there already, it is believed.
+runs it again, each time killed (SIGKILL, with all that it has begun) at a random moment within a
+tenth of the time that the undisturbed run took, before it may end. The recipe's output folder must
+not exist yet. Where study.json is there already, it is believed.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
     expected, took = undisturbed["hashes"], undisturbed["seconds"]
     print(f"undisturbed: {len(expected)} bundles in {took:.0f} s", flush=True)
     for number in range(args.times):
-        moment = draw.uniform(0, 2 * took / args.times)
+        moment = draw.uniform(0, took / args.times)  # so that the last is before the end
         if _killed_after(moment, _command(args.recipe)):
             there = sum((output / name / "bundle.json").exists() for name in expected)
             print(f"kill {number + 1} after {moment:.1f} s: {there} bundles are there", flush=True)

@@ -11,8 +11,9 @@ Floats = NDArray[np.float32]
 #: What exporters call the table, the codes and scales of a rounded one, and the decoder's input.
 TABLE, CODES, SCALES, GIVEN = "table", "table.codes", "table.scales", "embedded"
 
-#: The 4-bit code of zero.
-_ZERO = 8
+#: By byte the two 4-bit codes that it holds, the low one first; that of zero is 8.
+_BYTES = np.arange(256)
+_PAIRS = np.stack([_BYTES & 15, _BYTES >> 4], axis=-1).astype(np.float32) - 8
 
 
 class Embedding:
@@ -30,14 +31,15 @@ class Embedding:
 
     def columns(self, tokens: list[int]) -> Floats:
         """Of shape (width, tokens), as the decoder's product reads the same table."""
-        rows = [self._row(token) for token in tokens]
-        return np.ascontiguousarray(np.stack(rows, axis=1))
+        rows = np.empty((len(tokens), self._width), np.float32)
+        for row, token in zip(rows, tokens, strict=True):
+            row[:] = self._row(token)
+        return np.ascontiguousarray(rows.T)
 
     def _row(self, token: int) -> Floats:
         codes, scales = self._codes[token], self._scales[token]
         if codes.ndim == 1:
             row: Floats = codes.astype(np.float32) * scales
             return row
-        halves = np.stack([codes & 15, codes >> 4], axis=-1).astype(np.float32) - _ZERO
-        blocks: Floats = halves.reshape(len(codes), -1) * scales[:, None]
+        blocks: Floats = _PAIRS[codes] * scales[:, None, None]
         return blocks.reshape(-1)[: self._width]

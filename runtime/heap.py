@@ -15,22 +15,25 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 #: Bytes. While loading, nearly every weight is a block of its own.
 _LOADING = 128 << 10
-#: While running, blocks that come and go with every clip stay in the heap: the system would clear
-#: their pages each time.
-_RUNNING, _KEPT = 1 << 20, 4 << 20
+#: While running, blocks that come and go with every clip stay in the heap, and so much that is
+#: free: the system would clear their pages each time.
+_RUNNING, _KEPT = 4 << 20, 16 << 20
+#: Where memory is what counts.
+_RUNNING_LEAN, _KEPT_LEAN = 1 << 20, 4 << 20
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """For the whole process; elsewhere than with glibc nothing happens."""
+def loading(*, lean: bool = False) -> Iterator[None]:
+    """For the whole process, which is afterwards to run fast or `lean`; elsewhere than with glibc
+    nothing happens."""
     _call("mallopt", _MMAP_THRESHOLD, _LOADING)
     _call("mallopt", _TRIM_THRESHOLD, _LOADING)
     _call("malloc_trim", 0)  # of what was read before, such as the tokenizer
     try:
         yield
     finally:
-        _call("mallopt", _MMAP_THRESHOLD, _RUNNING)
-        _call("mallopt", _TRIM_THRESHOLD, _KEPT)
+        _call("mallopt", _MMAP_THRESHOLD, _RUNNING_LEAN if lean else _RUNNING)
+        _call("mallopt", _TRIM_THRESHOLD, _KEPT_LEAN if lean else _KEPT)
         _call("malloc_trim", 0)
 
 

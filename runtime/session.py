@@ -38,7 +38,7 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
     """
     options, providers = _options(settings), _providers(settings)
     try:
-        with loading():
+        with loading(lean=not settings.arena):
             if weights is None:
                 return onnxruntime.InferenceSession(path, options, providers=providers)
             return _session_with_weights(path, options, providers, weights)
@@ -47,14 +47,6 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
     except Exception as error:  # onnxruntime has one class per status and no common one
         reason = re.sub(r"/dev/fd/\d+", lambda _: str(path), str(error).strip().splitlines()[0])
         raise BadInput(f"onnxruntime cannot open {path} ({reason}): export it again.") from error
-
-
-def giving_back(settings: Settings) -> Any:
-    """Options of a run after which onnxruntime's arena holds only what is still in use."""
-    options = onnxruntime.RunOptions()
-    if settings.arena:
-        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return options
 
 
 def _options(settings: Settings) -> Any:

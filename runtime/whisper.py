@@ -13,7 +13,7 @@ from runtime.bundle import Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.json_fields import JsonFields
 from runtime.packed.reader import PackedFile
-from runtime.session import giving_back, open_session
+from runtime.session import open_session
 from runtime.settings import DEFAULT, Settings
 from runtime.silence import is_silent
 from runtime.spelling import Spelling
@@ -59,11 +59,16 @@ class WhisperRules:
             )
 
     def choose(self, logits: Floats, *, first: bool) -> int:
-        """The most likely token that the rules allow; `logits` are those of one position."""
+        """The most likely token that the rules allow; `logits` are those of one position.
+
+        Nearly always that is the most likely of all, and nothing need be copied.
+        """
+        forbidden = (*self.suppress, *self.begin_suppress) if first else self.suppress
+        choice = int(logits.argmax())
+        if choice not in forbidden:
+            return choice
         allowed = logits.copy()
-        allowed[list(self.suppress)] = -np.inf
-        if first:
-            allowed[list(self.begin_suppress)] = -np.inf
+        allowed[list(forbidden)] = -np.inf
         return int(allowed.argmax())
 
 
@@ -82,10 +87,9 @@ class WhisperRecognizer:
         )
         self._refuse_misfit(bundle.graph("encoder"))
         self._embedding = self._opened_embedding(bundle)
-        # Steps need a small part of what encoding a whole window needs.
-        self._encoding = giving_back(settings)
         self._emitted = [output.name for output in self._encoder.get_outputs()]
         self._returned = [output.name for output in self._decoder.get_outputs()]
+        self._kept = [f"past_{name}" for name in self._returned[1:]]
         self._empty = {
             given.name: np.zeros([given.shape[0], given.shape[1], 0, given.shape[3]], np.float32)
             for given in self._decoder.get_inputs()
@@ -138,7 +142,7 @@ class WhisperRecognizer:
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
         given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
-        emitted = self._encoder.run_with_ort_values(self._emitted, given, self._encoding)
+        emitted = self._encoder.run_with_ort_values(self._emitted, given)
         return dict(zip(self._emitted, emitted, strict=True))
 
     def start(self) -> Cache:
@@ -154,8 +158,7 @@ class WhisperRecognizer:
         logits, *grown = self._decoder.run_with_ort_values(
             self._returned, {**given, **past, **cross}
         )
-        names = (f"past_{name}" for name in self._returned[1:])
-        return logits.numpy()[0], dict(zip(names, grown, strict=True))
+        return logits.numpy()[0], dict(zip(self._kept, grown, strict=True))
 
     def _decode(self, cross: Cache, clock: PhaseClock) -> list[int]:
         rules, found = self.rules, list[int]()

@@ -17,8 +17,8 @@ from speech.audio import RATE, Floats
 from speech.errors import BadInput
 from speech.pauses import cut_at_pauses
 
-#: Frames transformed at a time: their spectra stay in the second-level cache.
-_BLOCK = 256
+#: Frames transformed at a time: their spectra stay in the second-level cache of a small board.
+_BLOCK = 128
 
 #: The names Whisper's feature settings go by in `preprocessor_config.json`.
 _KEYS = {
@@ -117,27 +117,49 @@ class LogMel:
 
         `pad` fills or cuts to the window; without it the features keep the clip's own length.
         """
-        if pad:
-            samples = samples[: self.window_samples]
-            samples = np.pad(samples, (0, self.window_samples - len(samples)))
-        count = len(samples) // self.hop
+        length = self.window_samples if pad else len(samples)
+        samples, count = samples[:length], length // self.hop
         if count == 0:
             raise BadInput(
                 f"A clip of {len(samples)} samples is shorter than one frame of {self.hop}; "
                 "pad it to the window or leave it out."
             )
-        padded = np.pad(samples.astype(np.float32, copy=False), self.n_fft // 2, mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
+        # Where nothing but silence follows every frame is like the next.
+        heard = min(length, len(samples) + self.n_fft)
+        padded = _mirrored(samples, heard, self.n_fft // 2, is_all=heard == length)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop][:count]
         filters = mel_filters(self.n_mels, self.n_fft, self.rate)
-        mel = np.empty((count, self.n_mels), np.float32)
-        for start in range(0, count, _BLOCK):
-            stop = min(start + _BLOCK, count)
-            spectrum = np.fft.rfft(frames[start:stop] * self._hann)
-            power = spectrum.real**2 + spectrum.imag**2
-            np.matmul(power, filters, out=mel[start:stop])
+        mel = np.zeros((count, self.n_mels), np.float32)
+        # The same memory for every block: fresh pages would take longer than what is done in them.
+        windowed = np.empty((_BLOCK, self.n_fft), np.float32)
+        spectra = np.empty((_BLOCK, self.n_fft // 2 + 1), np.complex64)
+        powers = np.empty(spectra.shape, np.float32)
+        for start in range(0, len(frames), _BLOCK):
+            part = frames[start : start + _BLOCK]
+            spectrum, power = spectra[: len(part)], powers[: len(part)]
+            faded = np.multiply(part, self._hann, out=windowed[: len(part)])
+            np.fft.rfft(faded, out=spectrum)  # type: ignore[arg-type]  # it takes complex64 too
+            np.square(spectrum.real, out=power)
+            power += np.square(spectrum.imag, out=spectrum.imag)
+            np.matmul(power, filters, out=mel[start : start + len(part)])
         np.log10(np.maximum(mel, 1e-10, out=mel), out=mel)
         np.maximum(mel, mel.max() - 8, out=mel)
-        return np.ascontiguousarray((mel.T + 4) / 4)
+        mel += 4
+        mel /= 4
+        return np.ascontiguousarray(mel.T)
+
+
+def _mirrored(samples: Floats, length: int, edge: int, *, is_all: bool) -> Floats:
+    """Filled up with silence to the length, and continued by its mirror image at both ends; where
+    that is not all of it, by more silence. As two calls of `np.pad`, with one copy."""
+    if length <= edge:  # the image has an image
+        return np.pad(np.pad(samples, (0, length - len(samples))), edge, mode="reflect")
+    padded = np.zeros(length + 2 * edge, np.float32)
+    padded[edge : edge + len(samples)] = samples
+    padded[:edge] = padded[edge + 1 : 2 * edge + 1][::-1]
+    if is_all:
+        padded[length + edge :] = padded[length - 1 : length + edge - 1][::-1]
+    return padded
 
 
 def _impossible(name: str, value: object, rule: str) -> BadInput:
