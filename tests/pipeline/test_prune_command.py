@@ -81,7 +81,7 @@ def test_damping_beyond_the_usual_and_a_divergence_are_told() -> None:
     }
     lines = " ".join(prune_summary._warnings(record))
     assert "Damped beyond the usual 0.01" in lines
-    assert "1 layers, a.fc1" in lines
+    assert "1 layer, a.fc1" in lines
     assert "it diverged: the loss was no number at step 20; the weights of step 10" in lines
 
 

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from bench.agent.measurement import Measurement
 from runtime.bundle import Bundle
 from tests.tui.measured import make_file, make_store, measurement
-from tests.tui.walking import explore, opened, press, read, seen, selected
+from tests.tui.walking import explore, opened, press, read, seen, selected, until
 from tui.picture import settled
 from tui.screens.jump import JumpScreen
 from tui.widgets.detail import Detail
@@ -70,6 +70,12 @@ def plot(pilot: Pilot[None]) -> list[str]:
     return [line[region.x + 7 : region.right] for line in lines]
 
 
+async def begin_jump(pilot: Pilot[None]) -> None:
+    """In a narrow terminal what is hidden is laid out before the letters come."""
+    await press(pilot, "f")
+    await until(pilot, lambda: isinstance(pilot.app.screen, JumpScreen))
+
+
 @SIZES
 async def test_a_letter_leads_to_each_panel_and_device(
     store: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -78,24 +84,20 @@ async def test_a_letter_leads_to_each_panel_and_device(
     async with opened(store, size) as pilot:
         screen = explore(pilot)
         for wanted in (Places, Detail, VariantTable):
-            await press(pilot, "f")
-            await pilot.pause()
-            assert isinstance(pilot.app.screen, JumpScreen)
+            await begin_jump(pilot)
             region = screen.query_one(wanted).region
             left = region.x if wanted is Places else max(region.x, 32)
             await press(pilot, letter_in(pilot, region.y, left, region.right))
             assert pilot.app.screen is screen
             assert isinstance(screen.focused, wanted)
-        await press(pilot, "f")
-        await pilot.pause()
+        await begin_jump(pilot)
         lines = seen(pilot).splitlines()
         [line] = [at for at, text in enumerate(lines) if "latency" in text and "[" in text[:32]]
         await press(pilot, letter_in(pilot, line, 0, 32))
         assert isinstance(screen.focused, Input)
         assert screen.query_one("#sidebar").display
         await press(pilot, "escape")
-        await press(pilot, "f")
-        await pilot.pause()
+        await begin_jump(pilot)
         lines = seen(pilot).splitlines()
         [line] = [at for at, text in enumerate(lines) if " zero " in text[:32]]
         await press(pilot, letter_in(pilot, line, 0, 32))
@@ -103,9 +105,9 @@ async def test_a_letter_leads_to_each_panel_and_device(
         assert screen.place
         assert screen.place.name == "zero"
         focused = screen.focused
-        await press(pilot, "f", "escape")
-        await press(pilot, "f")
-        await pilot.pause()
+        await begin_jump(pilot)
+        await press(pilot, "escape")
+        await begin_jump(pilot)
         await press(pilot, "?")
         assert (pilot.app.screen, screen.focused) == (screen, focused)
         assert screen.query_one("#sidebar").display == (size[0] >= 100)
