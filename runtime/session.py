@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ READS_PIPES = (
     and Path("/dev/fd").is_dir()
     and tuple(int(part) for part in onnxruntime.__version__.split(".")[:2]) >= (1, 31)
 )
+
+#: Bytes that the arena begins with, in one piece: many small ones would each keep a rest that fits
+#: nothing. It holds what whisper-small needs for 30 s, and pages that nobody touches cost nothing.
+_ARENA_BEGINS = 64 << 20
 
 #: What onnxruntime calls those who compute, the first choice first.
 _PROVIDERS = {
@@ -50,18 +55,47 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
 
 
 def _options(settings: Settings) -> Any:
-    """For a small machine. Memory plans are off: every length of the cache would keep its own."""
+    """For a small machine. Memory plans are off: every length of the cache would keep its own.
+    So is reuse: it keeps a layer's memory for the next one, while attention needs other memory.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_mem_pattern = False
+    options.enable_mem_reuse = False
     options.enable_cpu_mem_arena = settings.arena
+    if settings.arena:
+        _share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 3
     spinning = str(int(settings.spinning))
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     return options
+
+
+@cache
+def _share_arena() -> None:
+    """One for all sessions of this process: encoder and decoder never run at once."""
+    as_onnxruntime_has_it = -1
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu",
+        onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+        0,
+        onnxruntime.OrtMemType.DEFAULT,
+    )
+    onnxruntime.create_and_register_allocator(
+        memory,
+        onnxruntime.OrtArenaCfg(
+            {
+                "max_mem": 0,
+                "arena_extend_strategy": as_onnxruntime_has_it,
+                "initial_chunk_size_bytes": _ARENA_BEGINS,
+                "max_dead_bytes_per_chunk": as_onnxruntime_has_it,
+            }
+        ),
+    )
 
 
 def _providers(settings: Settings) -> list[str]:

@@ -81,9 +81,10 @@ class WhisperRecognizer:
         self.rules = WhisperRules.from_json(manifest.decoding, where)
         self.features = _features(bundle, settings.window)
         self._spelling = Spelling.read(bundle.tokenizer)
-        self._encoder, self._decoder = (
+        # The larger one first: to load it takes as much again for a moment.
+        self._decoder, self._encoder = (
             open_session(bundle.graph(role), bundle.weights(role), settings)
-            for role in ("encoder", "decoder")
+            for role in ("decoder", "encoder")
         )
         self._refuse_misfit(bundle.graph("encoder"))
         self._embedding = self._opened_embedding(bundle)

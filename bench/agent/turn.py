@@ -108,6 +108,7 @@ def take_turn(order: TurnOrder, emit: Emit) -> None:
     started = perf_counter()
     recognizer.transcribe(first)
     phase_ended("first", started)
+    del first
 
     for number in range(order.warm_up):
         recognizer.transcribe(read_audio(order.clips[number % len(order.clips)].path))
