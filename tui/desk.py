@@ -83,6 +83,11 @@ class Desk:
         if self.shown and self.shown.is_going:
             self._going[self.at].leave()
 
+    def stop(self) -> None:
+        """The job that is shown, wherever it is measured."""
+        if self.shown and self.shown.is_going:
+            self._going[self.at].stop()
+
     def part(self) -> list[str]:
         """From all of them; gives a sentence for each job that goes on."""
         left = [at for at, job in enumerate(self.jobs) if job.is_going]

@@ -15,6 +15,11 @@ from bench.remote.journal_copy import JournalCopy
 from bench.remote.refusals import Unreachable
 from speech.errors import BadInput
 
+
+class WasStopped(BadInput):
+    """Somebody wanted the job to stop, who need not be the one who follows it."""
+
+
 #: Exit codes of a supervisor that will not do better the next time: input at fault, device taken.
 _FINAL = ("2", "3")
 
@@ -95,6 +100,8 @@ class Follower:
 
     def _again(self, ending: Any, *, last: bool) -> None:
         code, said = ending.get("exit", ""), ending.get("said", "")
+        if ending.get("stopped"):
+            raise WasStopped(f"{self.link.device.name}: job {self.job} was stopped.")
         if code in _FINAL or last:
             raise BadInput(
                 f"{self.link.device.name}: {_reason(said) or 'the agent ended at once.'}"

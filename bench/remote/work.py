@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
@@ -133,19 +133,22 @@ class Worker:
         return measurements_of(job, events, self.device.name)
 
     def find(self, wanted: str | None) -> Job:
-        """A job that is on the device, by id; else the newest that has not ended, else the newest.
-
-        It may be another host's.
+        """A job that is on the device, by id; else the newest that runs, or has not ended, or is
+        there at all. It may be another host's.
         """
         there = ask(self.link, "jobs")["jobs"]
         if wanted is None:
             if not there:
                 raise BadInput(f"{self.device.name} has no jobs: start one with `secateur bench`.")
-            wanted = max(there, key=lambda job: (not job["ended"], job["created"]))["id"]
+            wanted = max(there, key=_liveliest)["id"]
         if not str(wanted).isalnum():
             raise BadInput(f"{wanted!r} is no job: leave it out for the newest one.")
         told = ask(self.link, "describe", str(wanted))["job"]
         return job_from(told, f"job {wanted} of {self.device.name}")
+
+    def end(self, job: Job) -> bool:
+        """Stop a job on the device, where it stays as far as it is; False if it does not run."""
+        return bool(ask(self.link, "stop", job.id)["stopped"])
 
     def folder(self, job: str) -> Path:
         return data_folder() / "jobs" / self.device.name / job
@@ -178,6 +181,10 @@ class Worker:
 
     def _kept_up(self, work: Callable[[], Answer]) -> Answer:
         return kept_up(work, self.link, self.patience, self.stop, self.say)
+
+
+def _liveliest(job: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    return job["running"], not job["ended"], str(job["created"])
 
 
 def _refuse_unfit(device: Device, facts: Facts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -102,7 +103,8 @@ def run(
     """Measure BUNDLES (folders or .secateur files) on devices: speed, memory, and what is heard.
 
     Each case is a fresh process, and cases take turns in random order. Ctrl-C only ends the
-    looking on: `secateur bench attach DEVICE` picks it up again.
+    looking on: `secateur bench attach DEVICE` picks it up again, `secateur bench stop DEVICE`
+    ends it.
     """
     from bench.remote.devices import find_device
     from bench.remote.fleet import all_at_once
@@ -144,7 +146,8 @@ def run(
 def attach(device: str, job: str | None, offline: bool, as_json: bool, output: Path | None) -> None:
     """Follow a JOB of DEVICE to its end, and see its results.
 
-    Without JOB the newest one that has not ended. One that was stopped, as by a reboot, goes on.
+    Without JOB the newest one that runs, or else has not ended: one that was stopped, as by a
+    reboot, goes on.
     """
     from bench.remote.devices import find_device
     from bench.remote.fleet import all_at_once
@@ -152,6 +155,30 @@ def attach(device: str, job: str | None, offline: bool, as_json: bool, output: P
     with _workers([find_device(device)], offline=offline) as workers:
         outcomes = all_at_once(workers, lambda worker: worker.find(job))
     finish(outcomes, as_json=as_json, output=output)
+
+
+@command.command("stop", epilog="Example: secateur bench stop pi")
+@click.argument("device")
+@click.argument("job", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print what was stopped as JSON.")
+def stop(device: str, job: str | None, as_json: bool) -> None:
+    """Stop a JOB on DEVICE, whoever started it; what it has measured is kept.
+
+    Without JOB the newest one that runs. `secateur bench attach` goes on with it.
+    """
+    from bench.remote.devices import find_device
+    from bench.remote.work import Worker
+
+    with Worker(find_device(device)) as worker:
+        found = worker.find(job)
+        stopped = worker.end(found)
+    if as_json:
+        click.echo(json.dumps({"device": device, "job": found.id, "stopped": stopped}))
+    elif stopped:
+        again = f"secateur bench attach {device} {found.id}"
+        click.echo(f"{device}: job {found.id} is stopped; `{again}` goes on with it.")
+    else:
+        click.echo(f"{device}: job {found.id} does not run.")
 
 
 def _opened(paths: Sequence[Path], stack: ExitStack) -> list[Bundle]:

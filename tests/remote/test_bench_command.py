@@ -85,6 +85,17 @@ def test_a_job_is_left_alone_and_looked_at_later(
     assert_one_sentence(secateur("bench", "attach", "pi", "0123"), "no job 0123")
 
 
+def test_a_job_that_was_left_alone_is_stopped(words: list[str], board: Board) -> None:
+    begun = secateur(*words, "--device", "pi", "--samples", "500", "--detach")
+    job = begun.stderr.split("pi: job ")[1].split()[0]
+    stopped = secateur("bench", "stop", "pi", "--json")
+    assert json.loads(stopped.stdout) == {"device": "pi", "job": job, "stopped": True}
+    again = secateur("bench", "stop", "pi", job)
+    assert (again.returncode, again.stdout) == (0, f"pi: job {job} does not run.\n")
+    assert_one_sentence(secateur("bench", "stop", "off"), "cannot be reached")
+    assert_one_sentence(secateur("bench", "stop", "pi", "0123"), "no job 0123")
+
+
 @pytest.fixture
 def once_here(
     bundle: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,6 +89,45 @@ def test_an_agent_that_is_killed_is_started_again_where_it_was(
     assert b'"resumed": true' in copied(worker, job)
 
 
+def assert_nobody_measures(board: Board) -> None:
+    assert not any("bench.agent" in process.cmdline() for process in board.running())
+
+
+def test_a_job_is_stopped_from_elsewhere_and_goes_on_when_it_is_looked_at_again(
+    board: Board, device: Device, worker: Worker, comparison: Request
+) -> None:
+    long = replace(QUICK, min_samples=20, max_samples=20)
+    job = worker.begin(replace(comparison, plan=long))
+    with Worker(device, patience=PATIENCE) as other:
+        stopped = once(worker, job, b'"turn_started"', lambda: other.end(other.find(None)))
+        with pytest.raises(BadInput, match=rf"^pi: job {job.id} was stopped\.$"):
+            worker.watch(job)
+        assert stopped == [True]
+        assert_nobody_measures(board)
+        assert other.end(job) is False
+        [elsewhere] = other.watch(other.begin(comparison))
+        assert elsewhere.error is None
+        assert other.find(None) == job
+    [measured] = worker.watch(job)
+    assert set(Counter(sample.turn for sample in measured.samples).values()) == {2}
+    assert len(measured.samples) == 20
+    assert copied(worker, job) == (there(board, job) / "journal.jsonl").read_bytes()
+
+
+def test_a_job_that_does_not_listen_is_stopped_all_the_same(
+    board: Board, worker: Worker, comparison: Request
+) -> None:
+    """As when its disk hangs; it is given its time."""
+    job = worker.begin(comparison)
+    wait_until((there(board, job) / "journal.jsonl").exists, "it did not begin")
+    board.supervisor(job.id).suspend()
+    assert worker.end(job)
+    assert_nobody_measures(board)
+    with pytest.raises(BadInput, match="was stopped"):
+        worker.watch(job)
+    assert_each_turn_counts_once(board, worker, job, worker.watch(job))
+
+
 def test_a_power_cut_is_waited_for_and_what_it_took_back_is_read_anew(
     board: Board, worker: Worker, comparison: Request
 ) -> None:

@@ -29,6 +29,8 @@ def write_recording(
 class _Gone:
     def leave(self, patience: float = 0.0) -> None: ...
 
+    def stop(self) -> None: ...
+
 
 class PaperRunner:
     """Every job is the same recorded one, over at once; `orders` are those that were given."""

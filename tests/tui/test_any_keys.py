@@ -14,7 +14,7 @@ from tui.app import SecateurApp
 from tui.opening import source_of
 
 KEYS = [
-    *"abcdefghijklmnoprstuvwxyz", *"0123456789", *"/?+-=<>.,[]", *"SHJKLGR",
+    *"abcdefghijklmnoprstuvwxyz", *"0123456789", *"/?+-=<>.,[]", *"SHJKLGRX",
     *("up", "down", "left", "right", "pageup", "pagedown", "home", "end", "tab", "shift+tab"),
     *("enter", "enter", "escape", "escape", "escape", "space", "backspace", "delete"),
     *("shift+left", "shift+up", "f1"),

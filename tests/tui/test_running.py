@@ -116,25 +116,29 @@ async def test_a_job_that_was_started_elsewhere_is_attached_to_and_goes_on_when_
     assert farewells == [
         f"this: job {begun.id} goes on; `secateur bench attach this {begun.id}` follows it."
     ]
-    before = len(list(read_journal(data_folder() / "jobs" / "this" / begun.id / "journal.jsonl")))
+    assert list(read_journal(data_folder() / "jobs" / "this" / begun.id / "journal.jsonl"))
     with Worker(find_device("this")) as worker:
-        there = worker.find(None)
-        assert there.id == begun.id
-        assert before > 0
-        stop_supervisor(begun.id)
+        worker.end(begun)
 
 
-def stop_supervisor(wanted: str) -> None:
-    """Nobody needs its four hundred samples."""
-    import os
-    import signal
-
-    from bench.agent.locks import JOB_LOCK, holder_of
-    from bench.remote.there.jobs import job_folder
-
-    holder = holder_of(job_folder(wanted) / JOB_LOCK)
-    assert holder
-    os.kill(holder.pid, signal.SIGTERM)
+async def test_a_job_is_stopped_where_it_is_measured_and_gone_on_with(
+    store: Path, tiny_bundle: Path
+) -> None:
+    bundle = Bundle.open(tiny_bundle, on_device=True)
+    plan = Plan(warm_up=0, min_samples=4000, max_samples=4000, budget_seconds=900)
+    with Worker(find_device("this")) as worker:
+        begun = worker.begin(Request([bundle], open_corpus("demo", limit=2), plan=plan))
+        async with opened(store, (80, 24)) as pilot:
+            await press(pilot, "5", "a", "enter")
+            await until(pilot, lambda: job(pilot).cases["tiny/t1"].samples != [])
+            await press(pilot, "X")
+            await until(pilot, lambda: over(pilot))
+            await shows(pilot, f"job {begun.id} was stopped. (a goes on with it.)")
+            assert not worker.end(begun)
+            await press(pilot, "a", "enter")
+            await until(pilot, lambda: worker.find(None).id == begun.id and worker.end(begun))
+            await until(pilot, lambda: over(pilot))
+            await shows(pilot, "was stopped")
 
 
 async def test_a_results_file_shows_what_was_measured_and_stays_as_it_is(

@@ -46,7 +46,8 @@ class RunScreen(Screen[None]):
     TITLE = "Run"
     HELP = (
         f"{HOW} Escape leaves everything running, and a line in the head says that it does; x "
-        "looks on no longer, while the job goes on. Phases are medians; heat and clock are what "
+        "looks on no longer, while the job goes on; X stops the job itself, and a goes on with it. "
+        "Phases are medians; heat and clock are what "
         "the device's sampler reads."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,6 +56,7 @@ class RunScreen(Screen[None]):
         Binding("p", "replay", "Replay"),
         Binding("n", "turn", "Next job"),
         Binding("x", "leave", "Look on no longer", show=False),
+        Binding("X", "stop", "Stop", show=False),
         Binding("space", "pause", "Pause", key_display="␣"),
         Binding("less_than_sign", "slower", "Slower", key_display="<"),
         Binding("comma", "slower", "Slower", show=False),
@@ -121,6 +123,9 @@ class RunScreen(Screen[None]):
 
     def action_leave(self) -> None:
         self._try(self.desk.leave)
+
+    def action_stop(self) -> None:
+        self._try(self.desk.stop)
 
     def action_pause(self) -> None:
         self._steer(lambda playing: playing.pause())

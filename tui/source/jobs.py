@@ -110,6 +110,10 @@ class Going(Protocol):
         """Tell no more; wait so many seconds for the thread to end. The job itself goes on."""
         ...
 
+    def stop(self) -> None:
+        """The job itself, where it is measured; what comes of it is told."""
+        ...
+
 
 class Playing(Going, Protocol):
     """A recording that is played: the clock may stand, and run faster or slower."""

@@ -155,6 +155,9 @@ class Player:
             self._turned.notify()
         self._thread.join(patience)
 
+    def stop(self) -> None:
+        self.leave()
+
     def _turn(self, steps: int) -> None:
         at = _SPEEDS.index(self.speed) + steps
         with self._turned:

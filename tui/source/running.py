@@ -13,6 +13,7 @@ from bench.agent.events import CaseEnded, Stamped
 from bench.agent.job import Job, Plan
 from bench.remote.courier import Detached
 from bench.remote.devices import find_device, read_devices
+from bench.remote.follow import WasStopped
 from bench.remote.journal_copy import data_folder
 from bench.remote.work import Request, Worker
 from runtime.archive import opened
@@ -151,11 +152,28 @@ class _Following:
             self._worker.interrupt()
             self._thread.join(_TICK)
 
+    def stop(self) -> None:
+        if self._job is None:
+            self.leave()
+        else:
+            threading.Thread(target=self._stop, args=(self._job,), daemon=True).start()
+
+    def _stop(self, job: Job) -> None:
+        """By a connection of its own; whoever follows hears of it."""
+        try:
+            with Worker(self._worker.device) as other:
+                if not other.end(job):
+                    self._tell(Said(f"job {job.id} does not run at the moment"))
+        except BadInput as problem:
+            self._tell(Said(str(problem)))
+
     def _work(self) -> None:
         try:
             over = self._followed()
         except Detached:
             over = self._left()
+        except WasStopped as problem:
+            over = Over("left", f"{problem} (a goes on with it.)")
         except BadInput as problem:
             over = self._left() if self._worker.stop.is_set() else self._failed(str(problem))
         except Exception as fault:  # a thread's fault would be heard of by nobody

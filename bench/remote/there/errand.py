@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.remote.there.environment import environment, is_ready
-from bench.remote.there.jobs import describe, follow, jobs, start
+from bench.remote.there.jobs import describe, follow, jobs, start, stop
 from bench.remote.there.places import FULL, Problem, cache
 from bench.remote.there.store import assemble, receive
 
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     errand.__name__: errand
-    for errand in (receive, assemble, is_ready, environment, start, jobs, describe, follow)
+    for errand in (receive, assemble, is_ready, environment, start, stop, jobs, describe, follow)
 }
 
 

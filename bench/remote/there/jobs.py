@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -27,6 +28,9 @@ from bench.remote.there.places import (
 
 PIECE = 1 << 20
 LOOK_EVERY = 0.25  # seconds between looks at a journal that has not grown
+#: The file that says that somebody wanted a job to stop, until it is started again.
+STOPPED = "stopped"
+TO_END = 5.0  # seconds that a supervisor gets to end by itself, and then to be gone
 
 
 def job_folder(job: str) -> Path:
@@ -46,7 +50,8 @@ def start(job: str, python: str, code: str) -> dict[str, Any]:
     with (folder / "running").open("a") as lock:
         if not any(locked(lock) for _ in patiently()):
             return {"started": False}
-        (folder / "exit").unlink(missing_ok=True)
+        for mark in ("exit", STOPPED):
+            (folder / mark).unlink(missing_ok=True)
         launch(folder, python, code, lock.fileno())
     return {"started": True}
 
@@ -82,6 +87,30 @@ def locked(lock: IO[str]) -> bool:
     except OSError:
         return False
     return True
+
+
+def stop(job: str) -> dict[str, Any]:
+    """Ends its supervisor, if one runs, until the job is started again."""
+    folder, begun = job_folder(job), time.monotonic()
+    if not runs(folder):
+        return {"stopped": False}
+    while runs(folder):
+        write_whole(folder / STOPPED, "")  # each time: whoever starts it right now takes it away
+        waited = time.monotonic() - begun
+        if waited > 2 * TO_END:
+            raise Problem(f"job {job} does not stop there: restart the device.")
+        end(folder, signal.SIGTERM if waited < TO_END else signal.SIGKILL)
+        time.sleep(LOOK_EVERY)
+    return {"stopped": True}
+
+
+def end(folder: Path, number: int) -> None:
+    """The supervisor, whom its lock names while it has it; what it has begun ends with it."""
+    with (folder / "lock").open("a") as lock:
+        if locked(lock):
+            return  # it has only just begun, or just ended: the number may be another process's
+    with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
+        os.kill(int(json.loads(said(folder / "lock"))["pid"]), number)
 
 
 def runs(folder: Path) -> bool:
@@ -131,7 +160,11 @@ def follow(job: str, offset: str, sha256: str) -> dict[str, Any]:
             sent += len(lines)
         if not lives:
             refuse_full_disk(folder)
-            return {"exit": said(folder / "exit"), "said": tail(folder / "supervisor.log")}
+            return {
+                "exit": said(folder / "exit"),
+                "said": tail(folder / "supervisor.log"),
+                "stopped": (folder / STOPPED).exists(),
+            }
         if host_has_gone():
             sys.exit(1)
         time.sleep(LOOK_EVERY)
