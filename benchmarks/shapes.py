@@ -17,7 +17,7 @@ _WHISPER = {
 #: Tokens with a task: the tokenizer's.
 _TOKENS = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
 
-SHAPES = (*_WHISPER, "sew-tiny", "wav2vec2-base")
+SHAPES = (*_WHISPER, "sew-tiny", "sew-d-tiny", "wav2vec2-base")
 
 
 def random_checkpoint(shape: str, *, vocabulary: int = 51865, tokens: int = 32) -> Checkpoint:
@@ -29,7 +29,7 @@ def random_checkpoint(shape: str, *, vocabulary: int = 51865, tokens: int = 32) 
     torch.manual_seed(0)
     if shape in _WHISPER:
         return _whisper(shape, vocabulary, tokens)
-    return _sew() if shape == "sew-tiny" else _wav2vec2()
+    return {"sew-tiny": _sew, "sew-d-tiny": _sew_d, "wav2vec2-base": _wav2vec2}[shape]()
 
 
 def _whisper(shape: str, vocabulary: int, tokens: int) -> Checkpoint:
@@ -61,6 +61,14 @@ def _sew() -> Checkpoint:
 
     sizes = {"hidden_size": 512, "num_attention_heads": 8, "intermediate_size": 2048}
     return _ctc(SEWForCTC, SEWConfig, "sew-tiny", **sizes)
+
+
+def _sew_d() -> Checkpoint:
+    """As asapp/sew-d-tiny-100k."""
+    from transformers import SEWDConfig, SEWDForCTC
+
+    sizes = {"hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
+    return _ctc(SEWDForCTC, SEWDConfig, "sew-d-tiny", **sizes)
 
 
 def _wav2vec2() -> Checkpoint:

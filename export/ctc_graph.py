@@ -1,4 +1,4 @@
-"""SEW and wav2vec 2.0 with a CTC head as one ONNX graph: a waveform of any length to logits."""
+"""SEW, SEW-D and wav2vec 2.0 with a CTC head as one ONNX graph: a waveform to logits."""
 
 import copy
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from export.disentangled import DisentangledAttention, Distances
 from export.fused_attention import FusedAttention
 from export.tracing import Signature, write_graph
 from speech.errors import BadInput
@@ -29,8 +30,6 @@ def write_ctc(model: Any, path: Path) -> None:
         )
     model = copy.deepcopy(model)
     _fold_weight_norm(model)
-    for layer in model.base_model.encoder.layers:
-        layer.attention = FusedAttention(layer.attention)
     signature = Signature(
         inputs=(torch.zeros(1, _EXAMPLE),),
         axes=({1: "samples"},),
@@ -77,16 +76,18 @@ class _Wav2Vec2(nn.Module):
     def __init__(self, model: Any):
         super().__init__()
         self.model = model
+        for layer in model.base_model.encoder.layers:
+            layer.attention = FusedAttention(layer.attention)
 
     def forward(self, values: Tensor) -> Tensor:
         logits: Tensor = self.model(values).logits
         return logits
 
 
-class _Sew(nn.Module):
-    """`SEWForCTC` with sizes that follow the input.
+class _Squeezed(nn.Module):
+    """SEW and its kin with sizes that follow the input.
 
-    The original asks whether squeezing lost a frame; a tracer would take the answer for the
+    The originals ask whether squeezing lost a frame; a tracer would take the answer for the
     example to hold for every length. Filling up by that difference, zero or not, needs no question.
     """
 
@@ -95,14 +96,11 @@ class _Sew(nn.Module):
         self.model = model
 
     def forward(self, values: Tensor) -> Tensor:
-        sew = self.model.sew
-        frames = sew.layer_norm(sew.feature_extractor(values).transpose(1, 2))
-        if sew.project_features:
-            frames = sew.feature_projection(frames)
-        hidden = self._squeeze(frames)
-        for layer in sew.encoder.layers:
-            hidden = layer(hidden)
-        hidden = sew.encoder.upsample(hidden)
+        base = self.model.base_model
+        frames = base.layer_norm(base.feature_extractor(values).transpose(1, 2))
+        if base.project_features:
+            frames = base.feature_projection(frames)
+        hidden = base.encoder.upsample(self._transformed(self._squeeze(frames)))
         lost = frames.shape[1] - hidden.shape[1]
         hidden = torch.cat([hidden, hidden.new_zeros(1, lost, hidden.shape[2])], 1)
         logits: Tensor = self.model.lm_head(hidden)
@@ -110,12 +108,53 @@ class _Sew(nn.Module):
 
     def _squeeze(self, frames: Tensor) -> Tensor:
         """Pooled frames with positions; those are as many or one more, and then one too many."""
-        encoder = self.model.sew.encoder
+        encoder = self.model.base_model.encoder
         channels_first = frames.transpose(1, 2)
         pooled = encoder.pool(channels_first)
         positions = encoder.pos_conv_embed(channels_first)[..., : pooled.shape[-1]]
-        squeezed: Tensor = encoder.layer_norm((pooled + positions).transpose(1, 2))
+        squeezed: Tensor = (pooled + positions).transpose(1, 2)
         return squeezed
 
+    def _transformed(self, hidden: Tensor) -> Tensor:
+        raise NotImplementedError
 
-_WRAPPERS: dict[str, type[nn.Module]] = {"sew": _Sew, "wav2vec2": _Wav2Vec2}
+
+class _Sew(_Squeezed):
+    def __init__(self, model: Any):
+        super().__init__(model)
+        for layer in model.base_model.encoder.layers:
+            layer.attention = FusedAttention(layer.attention)
+
+    def _transformed(self, hidden: Tensor) -> Tensor:
+        encoder = self.model.base_model.encoder
+        hidden = encoder.layer_norm(hidden)
+        for layer in encoder.layers:
+            hidden = layer(hidden)
+        return hidden
+
+
+class _SewD(_Squeezed):
+    def __init__(self, model: Any):
+        super().__init__(model)
+        encoder = model.base_model.encoder.encoder
+        if not encoder.relative_attention or not model.config.pos_att_type:
+            raise BadInput(
+                "A 'sew-d' model without relative attention cannot be exported to ONNX: its "
+                "config.json has relative_attention false, or no pos_att_type."
+            )
+        self.distances = Distances(encoder)
+        for layer in encoder.layer:
+            layer.attention.self = DisentangledAttention(layer.attention.self)
+
+    def _transformed(self, hidden: Tensor) -> Tensor:
+        encoder = self.model.base_model.encoder.encoder
+        near = {
+            "relative_pos": self.distances(hidden),
+            "rel_embeddings": encoder.get_rel_embedding()[None],  # as a product of its own kind
+        }
+        for layer in encoder.layer:
+            hidden = layer(hidden, None, **near)
+        return hidden
+
+
+_WRAPPERS: dict[str, type[nn.Module]] = {"sew": _Sew, "sew-d": _SewD, "wav2vec2": _Wav2Vec2}

@@ -158,14 +158,17 @@ def _transpose_weights(graph: ir.Graph) -> None:
     The exporter leaves a `Transpose` before each large weight, which every start of the device
     would compute again and which hides the weight from quantizers.
     """
-    for node in list(graph):
-        weight = node.inputs[0] if node.op_type == "Transpose" else None
-        if weight is None or weight.const_value is None or len(weight.uses()) > 1:
+    for weight in graph.initializers.values():
+        nodes = [node for node, _ in weight.uses()]
+        if not nodes or any(node.op_type != "Transpose" for node in nodes):
             continue
-        order = node.attributes["perm"].as_ints()
+        order, *others = {tuple(node.attributes["perm"].as_ints()) for node in nodes}
+        if others or weight.const_value is None:
+            continue
         turned = np.ascontiguousarray(weight.const_value.numpy().transpose(order))
-        node.outputs[0].replace_all_uses_with(weight)
-        graph.remove(node, safe=True)
+        for node in nodes:
+            node.outputs[0].replace_all_uses_with(weight)
+            graph.remove(node, safe=True)
         weight.const_value = ir.tensor(turned, name=weight.name)
         weight.shape = ir.Shape(turned.shape)
 

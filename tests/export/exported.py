@@ -67,6 +67,11 @@ def sew() -> tuple[Checkpoint, Bundle]:
 
 
 @functools.cache
+def sew_d() -> tuple[Checkpoint, Bundle]:
+    return _exported("sew_d", lambda: _written("sew_d", tiny_models.write_sew_d))
+
+
+@functools.cache
 def wav2vec2() -> tuple[Checkpoint, Bundle]:
     """With layer norm before attention, as the large models have it, and SEW's processor."""
     return _exported("wav2vec2", _wav2vec2)

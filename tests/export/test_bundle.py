@@ -17,7 +17,7 @@ from runtime.archive import contents, pack
 from runtime.bundle import Bundle, Sparsity
 from speech.errors import BadInput
 from speech.scoring import score
-from tests.export.exported import bundle_of, sew, wav2vec2, whisper
+from tests.export.exported import bundle_of, sew, sew_d, wav2vec2, whisper
 
 
 def test_a_whisper_bundle_holds() -> None:
@@ -37,7 +37,9 @@ def test_a_whisper_bundle_holds() -> None:
     )
 
 
-@pytest.mark.parametrize(("family", "architecture"), [(sew, "sew"), (wav2vec2, "wav2vec2")])
+@pytest.mark.parametrize(
+    ("family", "architecture"), [(sew, "sew"), (sew_d, "sew-d"), (wav2vec2, "wav2vec2")]
+)
 def test_a_ctc_bundle_holds(family: Any, architecture: str) -> None:
     bundle = Bundle.open(family()[1].folder, check_hashes=True)
     assert bundle.manifest.architecture == architecture

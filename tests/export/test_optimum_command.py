@@ -74,7 +74,3 @@ def test_a_bundle_without_what_it_was_made_from(tmp_path: Path, bundle: Bundle) 
     file = tmp_path / "device.secateur"
     pack(bundle.folder, file, device_only=True)
     assert f"{file} has no PyTorch checkpoint" in refused(tmp_path, file)
-
-
-def test_a_family_without_a_graph(tmp_path: Path, tiny_folders: dict[str, Path]) -> None:
-    assert "'sew-d' model cannot be exported" in refused(tmp_path, tiny_folders["sew-d"])

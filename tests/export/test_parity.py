@@ -11,12 +11,12 @@ from export.parity import ExportError, check_parity
 from prune.checkpoint import Checkpoint
 from runtime.bundle import Bundle
 from runtime.whisper import WhisperRecognizer
-from tests.export.exported import noise, sew, wav2vec2, whisper
+from tests.export.exported import noise, sew, sew_d, wav2vec2, whisper
 
 CLIPS = [noise(seed, 1.0 + seed) for seed in range(3)]
 
 
-@pytest.mark.parametrize("family", [whisper, sew, wav2vec2])
+@pytest.mark.parametrize("family", [whisper, sew, sew_d, wav2vec2])
 def test_a_sound_export_agrees(family: Any) -> None:
     checkpoint, bundle = family()
     report = check_parity(checkpoint, bundle, CLIPS)

@@ -25,7 +25,7 @@ from runtime.whisper import WhisperRecognizer
 from speech.corpora import open_corpus
 from speech.errors import BadInput
 from speech.scoring import score
-from tests.export.exported import bundle_of, demo, noise, sew, wav2vec2, whisper
+from tests.export.exported import bundle_of, demo, noise, sew, sew_d, wav2vec2, whisper
 from tests.export.test_graphs import cut_head, cut_neurons
 
 Floats = NDArray[np.float32]
@@ -247,7 +247,11 @@ def test_a_file_is_as_small_as_its_weights(name: str, precision: Any, tmp_path: 
 @pytest.mark.parametrize(
     ("family", "precision"),
     [
-        *((family, precision) for family in (whisper, sew, wav2vec2) for precision in ROUNDED),
+        *(
+            (family, precision)
+            for family in (whisper, sew, sew_d, wav2vec2)
+            for precision in ROUNDED
+        ),
         (whisper, "mixed"),
     ],
 )

@@ -23,11 +23,15 @@ from runtime.packed.reader import PackedFile
 from runtime.packed.writer import write_packed
 from runtime.session import open_session
 from speech.errors import BadInput
-from tests.export.exported import sew, wav2vec2, whisper
+from tests.export.exported import sew, sew_d, wav2vec2, whisper
 
 Arrays = dict[str, NDArray[Any]]
 
-GRAPHS = [(whisper, "encoder"), (whisper, "decoder"), (sew, "model"), (wav2vec2, "model")]
+GRAPHS = [
+    (whisper, "encoder"),
+    (whisper, "decoder"),
+    *((family, "model") for family in (sew, sew_d, wav2vec2)),
+]
 
 #: Sizes for the axes that have a name.
 SIZES = {"frames": 100, "tokens": 3, "past": 5, "heard": 50}

@@ -12,7 +12,7 @@ from runtime.bundle import Bundle
 from runtime.ctc import CtcRecognizer
 from runtime.recognizer import open_recognizer
 from runtime.settings import Settings
-from tests.export.exported import noise, sew, wav2vec2
+from tests.export.exported import noise, sew, sew_d, wav2vec2
 
 
 def likeliest(model: Any, values: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -21,7 +21,7 @@ def likeliest(model: Any, values: NDArray[np.float32]) -> NDArray[np.int64]:
     return ids
 
 
-@pytest.mark.parametrize("family", [sew, wav2vec2])
+@pytest.mark.parametrize("family", [sew, sew_d, wav2vec2])
 @pytest.mark.parametrize("samples", [4_000, 16_000, 16_320, 16_321, 16_640, 16_960, 50_003])
 def test_text_and_tokens(family: Any, samples: int) -> None:
     checkpoint, bundle = family()
@@ -35,7 +35,7 @@ def test_text_and_tokens(family: Any, samples: int) -> None:
     assert samples < 10_000 or len(set(transcript.tokens)) > 2, "too dull to prove anything"
 
 
-@pytest.mark.parametrize("family", [sew, wav2vec2])
+@pytest.mark.parametrize("family", [sew, sew_d, wav2vec2])
 @pytest.mark.parametrize("samples", [0, 1, 300])
 def test_audio_too_short_for_a_frame_is_filled_up(family: Any, samples: int) -> None:
     checkpoint, bundle = family()
