@@ -35,7 +35,7 @@ class Detached(Exception):  # noqa: N818 - no error: the user wanted it
 Report = Callable[[str, int, int], None]
 
 #: What an errand consists of, in the order of their imports.
-_PARTS = ("places", "store", "environment", "jobs", "errand")
+_PARTS = ("places", "store", "environment", "jobs", "room", "errand")
 _THERE = "bench.remote.there"
 _BOOTSTRAP = f"""
 import json, sys, types

@@ -150,6 +150,11 @@ class Worker:
         """Stop a job on the device, where it stays as far as it is; False if it does not run."""
         return bool(ask(self.link, "stop", job.id)["stopped"])
 
+    def clean(self, *, everything: bool) -> dict[str, Any]:
+        """What was sent goes, or all but the journals; says how many bytes that frees."""
+        answer: dict[str, Any] = ask(self.link, "clean", "all" if everything else "sent")
+        return answer
+
     def folder(self, job: str) -> Path:
         return data_folder() / "jobs" / self.device.name / job
 

@@ -12,6 +12,7 @@ from bench.remote.doctor import Check, checks
 from bench.remote.facts import Facts, facts_here, read_facts
 from bench.remote.host_keys import seen_host_key, store_host_key, unknown_key_sentence
 from bench.remote.refusals import UnknownHostKey
+from bench.remote.work import Worker
 from speech.errors import BadInput
 
 _accepting = click.option(
@@ -97,10 +98,29 @@ def doctor(name: str, accept_host_key: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
+@command.command("clean", epilog="Example: secateur device clean pi --all")
+@click.argument("name")
+@click.option("--all", "everything", is_flag=True, help="The agent and its libraries, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was freed as JSON.")
+def clean(name: str, everything: bool, as_json: bool) -> None:
+    """Free the disk of NAME of bundles and clips; they are sent anew when they are needed.
+
+    Journals stay, and what jobs need that have not ended.
+    """
+    with Worker(find_device(name)) as worker:
+        found = worker.clean(everything=everything)
+    if as_json:
+        click.echo(json.dumps({"device": name, **found}))
+        return
+    click.echo(f"{name}: {found['freed_bytes'] / 2**20:.1f} MiB freed.")
+    if jobs := found["open_jobs"]:
+        click.echo(f"What jobs need that have not ended is kept: {', '.join(jobs)}.")
+
+
 @command.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget NAME. What was put onto the device stays there, in its cache folder."""
+    """Forget NAME. What was put onto the device stays there: `device clean` it before."""
     device, devices = find_device(name), read_devices()
     if device.is_this:
         raise BadInput("The machine you are at cannot be removed.")

@@ -96,6 +96,34 @@ def test_a_job_that_was_left_alone_is_stopped(words: list[str], board: Board) ->
     assert_one_sentence(secateur("bench", "stop", "pi", "0123"), "no job 0123")
 
 
+def sent_to(board: Board) -> set[str]:
+    """Kinds of what takes room there, but for the environment, which tests share."""
+    found = {path.name.partition("-")[0] for path in board.cache.iterdir()}
+    return found & {"bundle", "clips", "code"} | {
+        "store" for _ in (board.cache / "store").glob("*")
+    }
+
+
+def test_a_device_is_cleaned_of_what_can_be_sent_again(
+    words: list[str], new_board: Board, device: Device
+) -> None:
+    measure = [*words, "--device", "pi", "--samples", "1", "--json"]
+    assert secateur(*measure).returncode == 0
+    assert sent_to(new_board) == {"bundle", "clips", "code", "store"}
+    cleaned = json.loads(secateur("device", "clean", "pi", "--json").stdout)
+    assert cleaned["freed_bytes"] > 10_000
+    assert sent_to(new_board) == {"code", "store"}  # of the code
+    assert json.loads(secateur(*measure).stdout)[0]["error"] is None
+    begun = secateur(*words, "--device", "pi", "--samples", "500", "--detach")
+    job = begun.stderr.split("pi: job ")[1].split()[0]
+    assert_one_sentence(secateur("device", "clean", "pi"), f"job {job} runs there", "stop it")
+    secateur("bench", "stop", "pi")
+    assert secateur("device", "clean", "pi", "--all").stdout.endswith(f"is kept: {job}.\n")
+    assert sent_to(new_board) == {"bundle", "clips", "store"}
+    jobs = {path.name for path in (new_board.cache / "jobs").iterdir()}
+    assert len(jobs) == 3 and job in jobs
+
+
 @pytest.fixture
 def once_here(
     bundle: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

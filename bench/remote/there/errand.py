@@ -14,11 +14,15 @@ from typing import Any
 from bench.remote.there.environment import environment, is_ready
 from bench.remote.there.jobs import describe, follow, jobs, start, stop
 from bench.remote.there.places import FULL, Problem, cache
+from bench.remote.there.room import clean
 from bench.remote.there.store import assemble, receive
 
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     errand.__name__: errand
-    for errand in (receive, assemble, is_ready, environment, start, stop, jobs, describe, follow)
+    for errand in (
+        *(receive, assemble, is_ready, environment, clean),
+        *(start, stop, jobs, describe, follow),
+    )
 }
 
 

@@ -128,9 +128,12 @@ def jobs() -> dict[str, Any]:
     for file in cache().glob("jobs/*/job.json"):
         job = json.loads(file.read_text(encoding="utf-8"))
         told = {key: job.get(key) for key in ("id", "created", "host")}
-        ended = '"job_ended"' in tail(file.with_name("journal.jsonl"))
-        found.append({**told, "running": runs(file.parent), "ended": ended})
+        found.append({**told, "running": runs(file.parent), "ended": has_ended(file.parent)})
     return {"jobs": sorted(found, key=lambda job: str(job["created"]))}
+
+
+def has_ended(folder: Path) -> bool:
+    return '"job_ended"' in tail(folder / "journal.jsonl")
 
 
 def describe(job: str) -> dict[str, Any]:
