@@ -23,6 +23,7 @@ prune-and-export: $(VENV)/.host ## prune, score, export and measure what RECIPE 
 	$(BIN)/secateur run $(RECIPE)
 
 test: $(VENV)/.dev ## all tests that can run on this machine
+	@tests/remote/get-sshd.sh || echo "There is no sshd here: the tests over SSH are skipped."
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-long: $(VENV)/.ray ## the long walks: a Ray cluster, random keys, killed processes, every recipe (minutes)
