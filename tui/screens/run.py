@@ -56,7 +56,7 @@ class RunScreen(Screen[None]):
         Binding("p", "replay", "Replay"),
         Binding("n", "turn", "Next job"),
         Binding("x", "leave", "Look on no longer", show=False),
-        Binding("X", "stop", "Stop", show=False),
+        Binding("X", "stop", "Stop the job", show=False),
         Binding("space", "pause", "Pause", key_display="␣"),
         Binding("less_than_sign", "slower", "Slower", key_display="<"),
         Binding("comma", "slower", "Slower", show=False),
