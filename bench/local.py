@@ -26,7 +26,7 @@ from bench.clips import clip_files
 from bench.folded import measurements_of
 from bench.remote.devices import THIS
 from runtime.settings import Settings
-from runtime.whole_folder import whole_file
+from runtime.whole_folder import disk_is_full, whole_file
 from speech.corpora.corpus import Clip
 from speech.errors import BadInput
 
@@ -106,7 +106,14 @@ def _place(folder: Path | None) -> Iterator[Path]:
             (Path(temporary) / "clips").mkdir()
             yield Path(temporary)
         return
-    (folder / "clips").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "clips").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        raise BadInput(
+            f"{folder} cannot hold a job ({error.strerror}): move away what is there."
+        ) from error
     yield folder
     shutil.rmtree(folder)
 

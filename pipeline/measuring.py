@@ -22,7 +22,7 @@ from speech.corpora import Corpus
 from speech.errors import BadInput
 
 #: The folder beside the bundles in which measurements wait to be gone on with.
-_UNFINISHED = ".measuring"
+UNFINISHED = ".measuring"
 
 RESULTS = "results.jsonl"
 
@@ -111,7 +111,7 @@ def _here(
         samples=recipe.measure.samples,
         normalizer=clips.normalizer,
         progress=heard,
-        folder=Path(recipe.output) / _UNFINISHED,
+        folder=Path(recipe.output) / UNFINISHED,
         kept=kept(),
     )
 
@@ -176,7 +176,7 @@ def _begun(worker: Worker, bundles: Sequence[Bundle], recipe: Recipe, clips: Cor
 
 def _note(recipe: Recipe, device: str) -> Path:
     """Beside `.measuring`, which goes when this machine is done."""
-    return Path(recipe.output) / f"{_UNFINISHED}-{device}"
+    return Path(recipe.output) / f"{UNFINISHED}-{device}"
 
 
 def _worker(device: Device, hear: Hear) -> Worker:

@@ -7,13 +7,13 @@ from pathlib import Path
 from pipeline.plan import Cell
 from runtime.whole_folder import whole_file
 
-_FILE = ".out-of-reach.json"
+NOTE = ".out-of-reach.json"
 
 
 def out_of_reach(output: Path, wanted: Mapping[Cell, str]) -> dict[Cell, str]:
     """Why, by cell; of a damaged note nothing, and they are tried once more."""
     try:
-        noted = json.loads((output / _FILE).read_text(encoding="utf-8"))
+        noted = json.loads((output / NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(noted, dict):
@@ -28,8 +28,8 @@ def out_of_reach(output: Path, wanted: Mapping[Cell, str]) -> dict[Cell, str]:
 def note_out_of_reach(output: Path, wanted: Mapping[Cell, str], why: Mapping[Cell, str]) -> None:
     """All that there are: what was noted before, of other recipes too, goes."""
     if not why:
-        (output / _FILE).unlink(missing_ok=True)
+        (output / NOTE).unlink(missing_ok=True)
         return
     content = {wanted[cell]: reason for cell, reason in why.items()}
-    with whole_file(output / _FILE, replace=True) as file:
+    with whole_file(output / NOTE, replace=True) as file:
         file.write(json.dumps(content, indent=1).encode())

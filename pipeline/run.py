@@ -15,6 +15,7 @@ from pipeline.gpus import check_gpus
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
 from pipeline.out_of_reach import note_out_of_reach
+from pipeline.output_folder import refuse_unfit
 from pipeline.plan import is_finished
 from pipeline.recipe import Recipe
 from pipeline.spoken import scored_on
@@ -22,7 +23,7 @@ from pipeline.standing import standing
 from pipeline.tasks import STATISTICS, Task, tasks
 from pipeline.workers import crew
 from runtime.bundle import Bundle
-from runtime.whole_folder import refuse_unwritable
+from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.corpora import Corpus
 
 Executor = Literal["local", "ray"]
@@ -74,8 +75,7 @@ def run(
     refuse_impossible(recipe, way)
     refuse_unwritable(kept())
     output = Path(recipe.output)
-    output.mkdir(parents=True, exist_ok=True)
-    with alone_in(output):
+    with full_disk_is_bad_input(f"the rest of {output}"), alone_in(output):
         return _run(recipe, way, output, hear, (text, typed))
 
 
@@ -85,6 +85,7 @@ def refuse_impossible(recipe: Recipe, way: Way) -> None:
     check_gpus(way.gpus, recipe.prune.methods, way.device, on_ray=on_ray, workers=way.workers)
     for device in recipe.measure.devices:
         find_device(device)
+    refuse_unfit(Path(recipe.output))
 
 
 def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, str]) -> Outcome:

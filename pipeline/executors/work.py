@@ -8,6 +8,7 @@ from pipeline.events import Event, Hear, Progress
 from pipeline.recipe import Recipe
 from pipeline.tasks import Task
 from pipeline.workers import model_bytes
+from runtime.whole_folder import full_disk_is_bad_input
 
 #: Bytes of weights, of all models that stay open together.
 _SMALL = 64 << 20
@@ -52,7 +53,12 @@ def worker() -> Callable[[Task, Order, Hear], None]:
         workshop.hear = hear
         workshop.work(task)
 
-    return work
+    def work_or_say_that_the_disk_is_full(task: Task, order: Order, hear: Hear) -> None:
+        """Told here, for no error takes along to another process what it comes of."""
+        with full_disk_is_bad_input(f"the rest of {order.recipe.output}"):
+            work(task, order, hear)
+
+    return work_or_say_that_the_disk_is_full
 
 
 def seldom(hear: Hear) -> Hear:

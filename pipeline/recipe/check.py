@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.remote.devices import read_devices
+from pipeline.output_folder import refuse_unfit
 from pipeline.plan import CONTROL
 from pipeline.recipe.models import (
     COMPONENTS,
@@ -26,6 +27,7 @@ from speech.corpora.common_voice import is_common_voice
 from speech.corpora.librispeech import is_librispeech
 from speech.corpora.opening import NAMES
 from speech.corpora.timit import is_timit
+from speech.errors import BadInput
 
 _LAYOUTS = (is_audio_folder, is_common_voice, is_librispeech, is_timit)
 #: The groups of inputs that `nm_obs` tries, and how near to a sparsity it must come.
@@ -48,9 +50,15 @@ def findings(recipe: Recipe) -> Findings:
     faults += _out_of_reach(recipe)
     for model in models:
         faults += [*_precisions(recipe, model), *_shares(recipe, model), *_layers(recipe, model)]
-    if Path(recipe.output).is_file():
-        faults.append(f"output = {recipe.output!r}: it is a file: name a folder")
+    faults += _output(recipe)
     return Findings(faults, [*_not_here(recipe, models), *_read_by_nothing(recipe)])
+
+
+def _output(recipe: Recipe) -> Iterator[str]:
+    try:
+        refuse_unfit(Path(recipe.output))
+    except BadInput as error:
+        yield f"output = {recipe.output!r}: {str(error).rstrip('.')}"
 
 
 def _models(recipe: Recipe) -> tuple[list[Model], list[str]]:

@@ -15,6 +15,7 @@ import pytest
 from bench.agent.measurement import STAGES, Measurement
 from bench.local import Step, measure_here
 from speech.corpora.corpus import Clip
+from speech.errors import BadInput
 from tests.bench.conftest import write_noises, write_tiny_bundle
 
 MEBIBYTE = 2**20
@@ -184,3 +185,13 @@ def test_an_interruption_leaves_no_process_behind(bundle: Path, clips: tuple[Cli
         measure_here([bundle], clips, progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_a_place_where_no_job_can_be_is_told(
+    bundle: Path, clips: tuple[Clip, ...], tmp_path: Path
+) -> None:
+    place = tmp_path / ".measuring"
+    place.write_text("mine")
+    with pytest.raises(BadInput, match=r"\.measuring cannot hold a job \(.*move away what is"):
+        measure_here([bundle], clips, folder=place)
+    assert place.read_text() == "mine"

@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from prune.checkpoint import open_checkpoint
 from prune.families.groups import groups
 from prune.methods import METHODS
 from tests.pipeline.command_line import assert_one_sentence, killed_once, secateur
+from tests.pipeline.small_disk import small_disk
 
 DEMO = "demo:calibration"
 
@@ -198,21 +196,6 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
         done = secateur(*words, "-o", str(place / "out"), **limit)
         assert_one_sentence(done, str(place / "out"), "disk is full")
         assert not [path for path in place.rglob("*") if path.is_file()]
-
-
-@contextmanager
-def small_disk(place: Path) -> Iterator[dict[str, str]]:
-    """128 KiB of disk; who may not mount one gets a limit on the size of files instead."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        yield {"SECATEUR_TEST_FILE_LIMIT": str(128 * 1024)}
-        return
-    try:
-        yield {}
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.mark.parametrize(
