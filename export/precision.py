@@ -63,7 +63,7 @@ def write_precision(
 
     One that no longer `embeds` wants to be given the embeddings of its tokens.
     """
-    model = ir.load(graph)
+    model = _opened(graph)
     _refuse_broken_weights(model.graph, graph)
     if not embeds:
         take_out_embedding(model)
@@ -77,6 +77,15 @@ def write_precision(
     if not embeds:
         by_rows(model.graph)
     ir.save(model, out)
+
+
+def _opened(graph: Path) -> ir.Model:
+    try:
+        return ir.load(graph)
+    except Exception as error:  # protobuf's, or whatever comes of a message that makes no sense
+        if isinstance(error, MemoryError):
+            raise
+        raise BadInput(f"{graph} cannot be read as an ONNX graph: export it again.") from error
 
 
 def _round(weight: ir.Value, graph: ir.Graph, precision: str) -> Rounded:

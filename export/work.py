@@ -63,7 +63,10 @@ class _Graph:
     def __init__(self, path: Path):
         import onnx  # Imported here: most of this room's users come without a graph to count.
 
-        graph = onnx.load(path, load_external_data=False).graph
+        try:
+            graph = onnx.load(path, load_external_data=False).graph
+        except Exception as error:  # protobuf's own, which is no ValueError
+            raise ValueError(f"{path.name} is no ONNX graph") from error
         self._nodes = graph.node
         self._inputs, self._outputs = graph.input, graph.output
         self._weights = {weight.name: weight for weight in graph.initializer}

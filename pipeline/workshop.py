@@ -206,7 +206,7 @@ class Workshop:
         """A bundle of the cell's precision from the fp32 one."""
         export = self.recipe.export
         bundle = write_variant(
-            Bundle.open(self._output / cell.in_fp32.name),
+            self._sound(cell.in_fp32, cell),
             self._output / cell.name,
             cast(Precision, cell.precision),
             name=cell.name,
@@ -218,6 +218,14 @@ class Workshop:
         )
         assert bundle.manifest.score is not None
         self.hear(Built(cell.name, f"WER {100 * bundle.manifest.score['wer']:.1f} %"))
+
+    def _sound(self, source: Cell, cell: Cell) -> Bundle:
+        """The bundle that another is made from: damage in it would be handed on, and unseen."""
+        try:
+            return Bundle.open(self._output / source.name, check_hashes=True)
+        except BadInput as error:
+            what, _, _ = str(error).rpartition(": ")
+            raise BadInput(f"{what}: --only '{cell.name}' --force makes both anew.") from error
 
     def _heard_from(self, bundle: Bundle, cell: Cell) -> Score:
         """By onnxruntime, as on the device."""

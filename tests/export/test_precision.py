@@ -308,6 +308,13 @@ def test_a_weight_that_is_no_number_is_named(precision: Any, broken: float, tmp_
     assert not (tmp_path / "out.onnx").exists()
 
 
+@pytest.mark.parametrize("content", [b"no graph", bytes(64)])
+def test_a_file_that_is_no_graph_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(content)
+    with pytest.raises(BadInput, match=r"broken\.onnx cannot be read as an ONNX graph"):
+        write_precision(tmp_path / "broken.onnx", tmp_path / "out.onnx", "int8")
+
+
 def test_a_rounded_graph_is_not_rounded_again(tmp_path: Path) -> None:
     write_precision(whisper()[1].graph("decoder"), tmp_path / "a.onnx", "int8")
     with pytest.raises(BadInput, match="no fp32 weights to round"):

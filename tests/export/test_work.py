@@ -59,6 +59,13 @@ def test_a_graph_that_hides_its_sizes_is_one_sentence(tmp_path: Path) -> None:
         bundle_work(bundle, audio_seconds=1.0)
 
 
+def test_a_file_that_is_no_graph_is_one_sentence(tmp_path: Path) -> None:
+    bundle = Bundle.open(write_tiny_bundle(tmp_path / "tiny", "tiny"))
+    bundle.graph("model").write_bytes(bytes(bundle.graph("model").stat().st_size))
+    with pytest.raises(BadInput, match=r"tiny computes cannot be counted \(model\.onnx is no ONNX"):
+        bundle_work(bundle, audio_seconds=1.0)
+
+
 def test_attention_sees_what_came_before_and_small_numbers_count_as_such(tmp_path: Path) -> None:
     from export.work import _Graph
 

@@ -1,0 +1,44 @@
+"""What a run makes of a bundle that has been damaged since it was written: no other bundle."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.bundle import Bundle
+from tests.pipeline.command_line import secateur
+from tests.pipeline.conftest import WriteRecipe
+
+NAME = "sew-mp_global-50"
+
+QUICK = """
+prune.methods = ["mp_global"]
+prune.sparsities = [0.5]
+measure.clips = 1
+measure.samples = 1
+"""
+
+
+@pytest.fixture
+def recipe(write_recipe: WriteRecipe) -> Path:
+    """With its bundle, measured, whose graph holds 64 zeros more than it should."""
+    path = write_recipe(["sew"], QUICK)
+    done = secateur("run", str(path))
+    assert done.returncode == 0, done.stderr
+    with (path.parent / "out" / NAME / "onnx" / "model.onnx").open("r+b") as graph:
+        graph.write(bytes(64))
+    return path
+
+
+def test_nothing_is_made_from_a_damaged_bundle(recipe: Path) -> None:
+    output = recipe.parent / "out"
+    recipe.write_text(recipe.read_text() + 'export.precisions = ["fp32", "int8"]\n')
+    done = secateur("run", str(recipe))
+    assert done.returncode == 2, done.stderr
+    assert f"{NAME}-int8 could not be made: onnx/model.onnx of the bundle" in done.stderr
+    assert f"has changed since the bundle was written: --only '{NAME}-int8' --force" in done.stderr
+    assert not (output / f"{NAME}-int8").exists()
+
+    mended = secateur("run", str(recipe), "--only", f"{NAME}-int8", "--force")
+    assert mended.returncode == 0, mended.stderr
+    for name in (NAME, f"{NAME}-int8"):
+        Bundle.open(output / name, check_hashes=True)
