@@ -36,8 +36,16 @@ class Measurements:
     all: list[Measurement]
     #: How many of them were made now.
     new: int = 0
+    #: What could not be measured, and on which device.
+    failed: list[str] = field(default_factory=list)
     #: By device why it was not measured.
     problems: dict[str, str] = field(default_factory=dict)
+
+    def count(self, device: str, found: Measurement) -> None:
+        if found.error is None:
+            self.new += 1
+        else:
+            self.failed.append(f"{found.name} on {device}")
 
 
 def kept() -> Path:
@@ -63,12 +71,12 @@ def measure(bundles: Sequence[Bundle], recipe: Recipe, corpus: Corpus, hear: Hea
     outcome = Measurements([])
     for found in _here(missing.pop(THIS, []), recipe, clips, hear):
         known[THIS, found.bundle_sha256] = found
-        outcome.new += 1
+        outcome.count(THIS, found)
     _write(results, known, bundles, recipe)
     elsewhere = {device: those for device, those in missing.items() if those}
     for device, found in _on_devices(elsewhere, recipe, clips, hear, outcome.problems):
         known[device, found.bundle_sha256] = found
-        outcome.new += 1
+        outcome.count(device, found)
     outcome.all = _write(results, known, bundles, recipe)
     return outcome
 

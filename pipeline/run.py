@@ -62,6 +62,8 @@ class Outcome:
     unreachable: tuple[str, ...] = ()
     #: Devices that could not be measured on.
     unmeasured: tuple[str, ...] = ()
+    #: Bundles that could not be measured, each with its device.
+    failed: tuple[str, ...] = ()
 
 
 def run(
@@ -112,7 +114,9 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
         shutil.rmtree(output / STATISTICS, ignore_errors=True)
     bundles = [Bundle.open(output / cell.name) for cell in there]
     measured = measure(bundles, recipe, corpus, hear)
-    is_news = bool(to_build or measured.new or not (output / "report.html").exists())
+    is_news = bool(
+        to_build or measured.new or measured.failed or not (output / "report.html").exists()
+    )
     if way.report and is_news:
         _report(measured, bundles, recipe, corpus, hear, quoted)
     unreachable = {cell.name for cell in beyond if cell in stands.chosen}
@@ -124,6 +128,7 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
         tuple(cell.name for cell in to_build if cell.name in refused - unreachable),
         tuple(name for name in by_name if name in unreachable),
         tuple(measured.problems),
+        tuple(measured.failed),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.tuning import best
+from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def finish(
             click.echo(_where_to_look(outcome), err=True)
     if any(outcome.detached for outcome in outcomes) and not detach:
         sys.exit(130)  # Ctrl-C
-    if problems := [outcome for outcome in outcomes if outcome.problem]:
-        raise BadInput(" ".join(_problem(outcome) for outcome in problems))
+    complaints = [_problem(outcome) for outcome in outcomes if outcome.problem]
+    if complaints := [*_failures(outcomes), *complaints]:
+        raise BadInput(" ".join(complaints))
 
 
 def _add(output: Path, measurements: Sequence[Measurement]) -> None:
@@ -79,6 +81,22 @@ def _where_to_look(outcome: Outcome) -> str:
 def _attach(outcome: Outcome) -> str:
     assert outcome.job
     return f"`secateur bench attach {outcome.device} {outcome.job.id}`"
+
+
+def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """A bundle is named once a device, however many of its settings failed."""
+    failed = [
+        f"{found.name} on {outcome.device}"
+        for outcome in outcomes
+        for found in outcome.measurements
+        if found.error
+    ]
+    cases = sum(len(outcome.measurements) for outcome in outcomes)
+    if failed:
+        yield (
+            f"{len(failed)} of {counted(cases, 'case')} could not be measured "
+            f"({', '.join(dict.fromkeys(failed))}): the reasons are beside the results."
+        )
 
 
 def _problem(outcome: Outcome) -> str:

@@ -147,5 +147,10 @@ def _complain(outcome: Outcome) -> None:
             f"Not measured on {', '.join(outcome.unmeasured)}, for reasons given above: "
             "the same command goes on with it."
         )
+    if outcome.failed:
+        complaints.append(
+            f"Not measured, for reasons given above: {', '.join(outcome.failed)}. "
+            "The same command tries again; with --only NAME --force it makes the bundle anew first."
+        )
     if complaints:
         raise BadInput(" ".join(complaints))

@@ -29,6 +29,18 @@ def recipe(write_recipe: WriteRecipe) -> Path:
     return path
 
 
+def test_a_bundle_that_cannot_be_measured_is_no_success(recipe: Path) -> None:
+    (recipe.parent / "out" / "results.jsonl").unlink()
+    done = secateur("run", str(recipe))
+    assert done.returncode == 2, done.stderr
+    assert f"{NAME} could not be measured on this: onnxruntime cannot open" in done.stderr
+    assert f"Not measured, for reasons given above: {NAME} on this." in done.stderr.splitlines()[-1]
+    assert "0 bundles built, 0 measured" in done.stdout
+    mended = secateur("run", str(recipe), "--only", NAME, "--force")
+    assert mended.returncode == 0, mended.stderr
+    assert "1 bundle built, 1 measured" in mended.stdout
+
+
 def test_nothing_is_made_from_a_damaged_bundle(recipe: Path) -> None:
     output = recipe.parent / "out"
     recipe.write_text(recipe.read_text() + 'export.precisions = ["fp32", "int8"]\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,16 @@ def test_every_combination_of_settings_is_a_case(once_here: list[str]) -> None:
         (0, False), (0, True), (2, False), (2, True)
     ]  # fmt: skip
     assert all((one["threads"], one["spinning"]) == (1, False) for one in settings)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML is there")
+def test_a_case_that_failed_is_a_result_and_no_success(once_here: list[str]) -> None:
+    done = secateur(*once_here, "--provider", "cpu,coreml", "--json")
+    assert done.returncode == 2, done.stderr
+    errors = [found["error"] for found in json.loads(done.stdout)]
+    assert errors[0] is None and "CoreMLExecutionProvider" in errors[1]
+    last = done.stderr.splitlines()[-1]
+    assert "1 of 2 cases could not be measured (tiny-magnitude-70 on this)" in last
 
 
 def test_a_job_that_is_kept_twice_is_there_once(tmp_path: Path) -> None:
