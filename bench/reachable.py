@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.bundle import MANIFEST, Bundle
+from runtime.bundle import Bundle
 from speech.errors import BadInput
+from speech.readable import readable
 
 
 def reachable_bundles(places: Iterable[tuple[Path, str | None]]) -> dict[str, Bundle]:
@@ -27,11 +28,13 @@ def reachable_bundles(places: Iterable[tuple[Path, str | None]]) -> dict[str, Bu
 
 def bundles_in(folder: Path) -> dict[str, Bundle]:
     """By hash: the folder itself, or the bundles right below it."""
-    if not folder.is_dir():
-        raise BadInput(f"There is no folder {folder} to look for bundles in.")
+    with readable(folder):
+        if not folder.is_dir():
+            raise BadInput(f"There is no folder {folder} to look for bundles in.")
+        places = (folder, *sorted(folder.iterdir()))
     found = {}
-    for manifest in (folder / MANIFEST, *sorted(folder.glob(f"*/{MANIFEST}"))):
+    for place in places:
         with suppress(BadInput, OSError):
-            bundle = Bundle.open(manifest.parent, on_device=True)
+            bundle = Bundle.open(place, on_device=True)
             found[bundle.sha256] = bundle
     return found

@@ -15,6 +15,7 @@ from bench.store.store import Store
 from runtime.bundle import Bundle, Manifest
 from runtime.settings import DEFAULT
 from speech.errors import BadInput
+from speech.readable import refuse_unreachable
 
 STORE_SUFFIX = ".sqlite"
 
@@ -40,6 +41,7 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
     places: list[tuple[Path, str]] = []
     for path in paths:
         if is_store(path) or path.suffix == STORE_SUFFIX:
+            refuse_unreachable(path)
             if not path.exists():
                 raise BadInput(f"There is no store {path}: `secateur results --import` makes one.")
             with Store.at(path) as store:

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
@@ -115,7 +116,10 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run a command; bad input is one sentence on stderr and exit code 2, never a traceback."""
+    """Run a command; bad input is one sentence on stderr and exit code 2, never a traceback.
+
+    So is what the system refuses, wherever nobody could say it better.
+    """
     from device_profiles.profiles import ProfileError
     from speech.errors import BadInput
 
@@ -127,6 +131,26 @@ def main() -> None:
     except (BadInput, ProfileError) as error:
         click.echo(f"secateur: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if not (blamed := _blamed(error)):
+            raise
+        click.echo(f"secateur: {blamed}", err=True)
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("secateur: stopped; what was finished is kept.", err=True)
         sys.exit(130)
+
+
+def _blamed(error: OSError) -> str:
+    """Nothing where the error names no file: then it is no fault of a place."""
+    from runtime.whole_folder import disk_is_full
+
+    if disk_is_full(error):
+        what = f"{error.filename} was not" if error.filename else "not everything was"
+        return f"The disk is full, and {what} written: make room and try again."
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return ""
+    return (
+        f"{os.fsdecode(error.filename)} cannot be used ({error.strerror}): check the name, and "
+        "that we may read and write there."
+    )

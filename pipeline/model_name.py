@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from speech.assets import bundled_model
+from speech.readable import expanded, refuse_unreachable
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,8 @@ class ModelName:
         """Where its files are, unless they are on the hub."""
         if bundled := bundled_model(self.name):
             return bundled
-        try:
-            folder = Path(self.name).expanduser()
-        except RuntimeError:  # the home of nobody we know
-            return None
+        folder = expanded(self.name)
+        refuse_unreachable(folder)
         return folder if folder.is_dir() else None
 
     @property

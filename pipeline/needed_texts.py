@@ -7,6 +7,7 @@ from pathlib import Path
 from speech.corpora import open_corpus
 from speech.corpora.opening import NAMES
 from speech.errors import BadInput
+from speech.readable import expanded
 
 #: Characters of a line; a whole book in one would be taken apart in memory at once.
 _LONGEST = 100_000
@@ -40,7 +41,7 @@ def needed_texts(wanted: str) -> NeededTexts:
 
 
 def _found(wanted: str) -> tuple[str, Iterable[str]]:
-    path = Path(wanted).expanduser()
+    path = expanded(wanted)
     if wanted not in NAMES and path.is_file():
         return str(path), _Lines(path)
     if wanted not in NAMES and not path.is_dir() and _is_meant_as_path(path, wanted):

@@ -16,6 +16,7 @@ from prune.options import Options
 from runtime.bundle import MANIFEST, Bundle
 from speech.corpora import Corpus
 from speech.errors import BadInput
+from speech.readable import refuse_unreachable
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
 FORMAT = 8
@@ -133,6 +134,7 @@ def fingerprints(recipe: Recipe, corpus: Corpus) -> dict[Cell, str]:
 
 def is_finished(folder: Path, mark: str) -> bool:
     """Whether the bundle of that fingerprint is there."""
+    refuse_unreachable(folder / MANIFEST)  # or it would be made anew, and could not be put there
     if not (folder / MANIFEST).is_file():
         return False
     try:

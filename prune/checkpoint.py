@@ -11,6 +11,7 @@ from prune.packed_weights import is_packed, packed_weights
 from prune.structure import shapes
 from speech.assets import BUNDLED_MODELS, bundled_model
 from speech.errors import BadInput
+from speech.readable import expanded, readable, refuse_unreachable
 
 Family = Literal["whisper", "ctc"]
 
@@ -76,9 +77,14 @@ def is_checkpoint(path: Path) -> bool:
 
 def _resolve(name_or_path: str) -> str:
     """The folder to read, or the name to ask the hub for."""
-    path = Path(name_or_path).expanduser()
+    if not name_or_path.strip():
+        raise BadInput("The name of the model is empty: give a checkpoint folder or a hub name.")
+    path = expanded(name_or_path)
+    refuse_unreachable(path)
     if path.is_dir():
-        if not is_checkpoint(path):
+        with readable(path):
+            is_one = is_checkpoint(path)
+        if not is_one:
             raise BadInput(
                 f"{name_or_path} has no config.json: give a folder that transformers' "
                 "save_pretrained wrote, a bundle, or a hub name."

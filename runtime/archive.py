@@ -19,11 +19,11 @@ from runtime.archive_reader import (
     WINDOW_LOG,
     Archive,
     open_archive,
-    readable,
 )
 from runtime.bundle import MANIFEST, Bundle, BundleFile, Manifest
 from runtime.whole_folder import full_disk_is_bad_input, refuse_taken, whole_file, written_whole
 from speech.errors import BadInput
+from speech.readable import readable
 
 #: Bytes that an archive may unpack to unless the caller says otherwise.
 LIMIT = 16 << 30
@@ -254,7 +254,8 @@ class _Count:
 
 
 def _refuse_small_disk(folder: Path, archive: Archive) -> None:
-    nearest = next(path for path in folder.absolute().parents if path.exists())
+    with readable(folder):
+        nearest = next(path for path in folder.absolute().parents if path.exists())
     files = len(archive.manifest.files) + 1
     needed = archive.promised + len(archive.manifest_bytes) + files * _DISK_BLOCK
     with readable(nearest):

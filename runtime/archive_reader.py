@@ -20,6 +20,7 @@ import zstandard
 
 from runtime.bundle import MANIFEST, Bundle, BundleFile, Manifest
 from speech.errors import BadInput
+from speech.readable import readable
 
 SUFFIX = ".secateur"
 
@@ -239,14 +240,6 @@ def _whole_number(digits: str) -> int:
     if len(digits) > 18:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _bad(file: Path, what: str) -> BadInput:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, cast
 
 from runtime.json_fields import JsonFields
 from speech.errors import BadInput
+from speech.readable import readable
 
 SCHEMA = 3
 MANIFEST = "bundle.json"
@@ -178,8 +179,7 @@ class Bundle:
         """
         bundle = cls(folder, Manifest.from_json(_read_manifest(folder), str(folder / MANIFEST)))
         for file in bundle.manifest.files:
-            if not (on_device and _is_host_only(file.path) and not (folder / file.path).exists()):
-                bundle._check_file(file)
+            bundle._check_file(file, may_lack=on_device and _is_host_only(file.path))
         if check_hashes:
             bundle.verify()
         return bundle
@@ -213,10 +213,12 @@ class Bundle:
             if path.exists() and _sha256(path) != file.sha256:
                 raise self._wrong(file, "has changed since the bundle was written")
 
-    def _check_file(self, file: BundleFile) -> None:
+    def _check_file(self, file: BundleFile, *, may_lack: bool) -> None:
         path = self.folder / file.path
         places = [path, *path.parents][: len(PurePosixPath(file.path).parts)]
         try:
+            if may_lack and not path.exists():
+                return
             if any(place.is_symlink() for place in places):
                 raise self._wrong(file, "is reached through a symbolic link")
             if not path.is_file():
@@ -235,9 +237,9 @@ class Bundle:
 
 def _read_manifest(folder: Path) -> object:
     path = folder / MANIFEST
-    if path.is_symlink():
-        raise BadInput(f"{path} is a symbolic link: copy the bundle itself.")
     try:
+        if path.is_symlink():
+            raise BadInput(f"{path} is a symbolic link: copy the bundle itself.")
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadInput(f"{folder} is not a bundle: it has no {MANIFEST}.") from error
@@ -263,5 +265,5 @@ def _is_host_only(path: str) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with readable(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

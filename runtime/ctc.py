@@ -125,6 +125,8 @@ def _read_symbols(bundle: Bundle) -> dict[int, str]:
     path = bundle.tokenizer
     try:
         vocabulary = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise BadInput(f"{path} is not valid JSON: export the bundle again.") from error
     with JsonFields(vocabulary, str(path)) as fields:

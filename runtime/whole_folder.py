@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from speech.errors import BadInput
+from speech.readable import refuse_unreachable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -29,6 +30,7 @@ def refuse_taken(folder: Path) -> None:
 def refuse_unwritable(folder: Path, *, into: Path | None = None) -> None:
     """Raise where nothing can be put into the folder, or `into` another one, there yet or not."""
     place = into or folder.absolute()
+    refuse_unreachable(place)
     nearest = next(path for path in (place, *place.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise BadInput(f"{folder} cannot be written: {nearest} is no folder that we may write to.")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import BadInput
+from speech.readable import refuse_unreachable
 from speech.truncation import cut_short
 
 Floats = NDArray[np.float32]
@@ -17,6 +18,7 @@ RATE = 16_000
 
 def read_audio(path: Path) -> Floats:
     """The samples of a WAV, FLAC, OGG or MP3 file of any rate and channel count."""
+    refuse_unreachable(path)
     if path.is_dir():
         raise BadInput(f"{path} is a folder, not a sound file; name a file inside it.")
     try:

@@ -7,10 +7,11 @@ import click
 
 from pipeline.progress import bars
 from runtime.archive import holds_bundle, pack
-from runtime.archive_reader import SUFFIX, readable
+from runtime.archive_reader import SUFFIX
 from runtime.packed.rounded import VALUES, Values
 from runtime.packed.writer import HIGHEST_LEVEL
 from speech.errors import BadInput
+from speech.readable import readable, refuse_unreachable
 
 
 @click.command("pack", epilog="Example: secateur pack bundles/demo/demo-sew-dense -o sew.secateur")
@@ -57,6 +58,7 @@ def command(
         return
     _refuse(source, "checkpoint", {"--values": values, "--zstd": zstd})
     file = output or Path(f"{name}{SUFFIX}")
+    refuse_unreachable(file)
     if file.is_file() and not replace:
         raise BadInput(f"{file} exists: choose another place, or add --replace.")
     with bars() as report:

@@ -12,6 +12,7 @@ from pipeline.plots.lines import CONDITIONS, Reader, is_control
 from pipeline.report_rows import model_name
 from pipeline.sweep_results import is_sweep, read_sweep
 from speech.errors import BadInput
+from speech.readable import readable, refuse_unreachable
 
 #: What a run and a sweep leave in their folders.
 _FILES = ("results.jsonl", "results.json")
@@ -47,9 +48,11 @@ def _read(path: Path, folders: Sequence[Path]) -> Run:
 
 
 def _file(path: Path) -> Path:
+    refuse_unreachable(path)
     if not path.is_dir():
         return path
-    there = [path / name for name in _FILES if (path / name).is_file()]
+    with readable(path):
+        there = [path / name for name in _FILES if (path / name).is_file()]
     if not there:
         raise BadInput(
             f"{path} has neither a {_FILES[0]} nor a {_FILES[1]}: name the folder of a run or of a "

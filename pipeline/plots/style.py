@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.readable import refuse_unreachable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,6 +123,7 @@ def check_picture(path: Path, suffixes: Sequence[str] = (".png",)) -> None:
         if len(suffixes) == 1:
             raise BadInput(f"{path} does not end in .png, and only PNG pictures are drawn.")
         raise BadInput(f"{path} ends in none of {', '.join(suffixes)}: say which it is to be.")
+    refuse_unreachable(path)
     if path.is_dir():
         raise BadInput(f"{path} is a folder: give the name of a picture in it.")
     if not path.parent.is_dir():

@@ -12,7 +12,6 @@ from pipeline.recipe.models import (
     COMPONENTS,
     Fault,
     Model,
-    expanded,
     is_path,
     looked_up,
     nearest_sibling,
@@ -28,6 +27,7 @@ from speech.corpora.librispeech import is_librispeech
 from speech.corpora.opening import NAMES
 from speech.corpora.timit import is_timit
 from speech.errors import BadInput
+from speech.readable import expanded, readable, refuse_unreachable
 
 _LAYOUTS = (is_audio_folder, is_common_voice, is_librispeech, is_timit)
 #: The groups of inputs that `nm_obs` tries, and how near to a sparsity it must come.
@@ -66,8 +66,8 @@ def _models(recipe: Recipe) -> tuple[list[Model], list[str]]:
     for number, name in enumerate(recipe.models):
         try:
             found.append(looked_up(name))
-        except Fault as fault:
-            faults.append(f"models.{number} = {name!r}: {fault}")
+        except (Fault, BadInput) as fault:
+            faults.append(f"models.{number} = {name!r}: {str(fault).rstrip('.')}")
     return found, faults
 
 
@@ -84,10 +84,18 @@ def _corpus_fault(name: str) -> str | None:
         return None
     if owner in ("demo", "librispeech") and part:
         return f"there is no such corpus{did_you_mean(name, NAMES, 0.4)}"
-    folder = expanded(name)
+    try:
+        return _place_fault(name, expanded(name))
+    except BadInput as fault:
+        return str(fault).rstrip(".")
+
+
+def _place_fault(name: str, folder: Path) -> str | None:
+    refuse_unreachable(folder)
     if folder.is_dir():
-        if any(is_layout(folder) for is_layout in _LAYOUTS):
-            return None
+        with readable(folder):
+            if any(is_layout(folder) for is_layout in _LAYOUTS):
+                return None
         return (
             "the folder is in no layout that is understood: add a metadata.jsonl to it, or name "
             "the folder inside it that has one"
@@ -205,14 +213,21 @@ def _not_here(recipe: Recipe, models: list[Model]) -> Iterator[str]:
                 f"{name} user@host` does"
             )
     for key, name in _corpora(recipe).items():
-        if name.startswith("~") and not expanded(name).is_dir():
+        if name.startswith("~") and not _is_folder(name):
             yield f"{key}: {name} is not here yet"
-        elif "/" in name and not expanded(name).is_dir():
+        elif "/" in name and not _is_folder(name):
             yield f"{key}: {name} is looked for on the hub when the recipe is run"
     scored = recipe.corpus.evaluate
     for key, name in _corpora(recipe).items():
         if key != "corpus.evaluate" and name == scored and _is_heard(recipe, key):
             yield f"{key}: {name} is also what is scored on, so that scores will flatter"
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return expanded(name).is_dir()
+    except OSError:  # which is a fault, and told as one
+        return True
 
 
 def _is_heard(recipe: Recipe, key: str) -> bool:

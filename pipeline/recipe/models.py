@@ -9,6 +9,7 @@ from pipeline.model_name import ModelName
 from pipeline.recipe.section import did_you_mean, nearest
 from runtime.bundle import Family
 from speech.assets import BUNDLED_MODELS
+from speech.readable import expanded
 
 #: By `model_type`: how such models decode, as `prune.checkpoint.FAMILIES` has it, without torch.
 FAMILIES: dict[str, Family] = {
@@ -88,14 +89,6 @@ def looked_up(name: str) -> Model:
         raise Fault(_no_name(name))
     kinds = (kind for start, kind in _BEGINNINGS.items() if name.lower().startswith(start))
     return Model(name, None, next(kinds, None))
-
-
-def expanded(name: str) -> Path:
-    """With the user's home in place of `~`; of an unknown user's as it is."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
 
 
 def is_path(name: str) -> bool:

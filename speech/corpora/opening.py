@@ -12,6 +12,7 @@ from speech.corpora.librispeech import is_librispeech, open_librispeech
 from speech.corpora.librispeech_download import ARCHIVES, downloaded
 from speech.corpora.timit import is_timit, open_timit
 from speech.errors import BadInput
+from speech.readable import expanded, readable, refuse_unreachable
 
 #: The names that mean a corpus of their own, whatever folders are called so (`./demo` is a folder).
 NAMES = ("demo", "demo:test", "demo:calibration", *(f"librispeech:{part}" for part in ARCHIVES))
@@ -43,7 +44,8 @@ def _named_or_found(wanted: str, split: str | None) -> Corpus:
         return _open_named_librispeech(_one_of(part, split, wanted) or "test-clean")
     if not wanted.strip():
         raise BadInput("The name of the corpus is empty; give a name or a folder.")
-    folder = Path(wanted).expanduser()
+    folder = expanded(wanted)
+    refuse_unreachable(folder)
     if folder.is_dir():
         return open_folder(folder, split)
     if folder.exists():
@@ -79,9 +81,10 @@ def _unknown(name: str) -> BadInput:
 
 def open_folder(folder: Path, split: str | None = None) -> Corpus:
     """A corpus on disk in whichever of the known layouts the folder has."""
-    for is_layout, open_layout in _LAYOUTS:
-        if is_layout(folder):
-            return open_layout(folder, split)
+    with readable(folder):
+        for is_layout, open_layout in _LAYOUTS:
+            if is_layout(folder):
+                return open_layout(folder, split)
     raise BadInput(
         f"{folder} is in no layout that is understood: AudioFolder (metadata.jsonl or "
         "metadata.csv), LibriSpeech (*.trans.txt), TIMIT (*.TXT beside *.WAV) or Common Voice "

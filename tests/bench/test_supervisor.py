@@ -33,6 +33,7 @@ from runtime.bundle import MANIFEST, BundleFile
 from speech.corpora.corpus import Clip
 from tests.bench.conftest import write_tiny_bundle
 from tests.bench.jobs import AGENT, Pen, ask, is_alive, measured, run, start, write_small_job
+from tests.privileges import give_up_privileges
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit memory")
 
@@ -120,8 +121,8 @@ def test_a_case_that_takes_the_machine_down_again_and_again_is_given_up(
 def test_one_bad_case_ends_with_its_reason_and_the_others_go_on(
     folder: Path, bundle: Path, clips: tuple[Clip, ...], tmp_path: Path
 ) -> None:
-    """Broken, hanging, crashing, incomplete and swapped bundles beside a good one."""
-    names = ("garbled", "hangs", "crashes", "incomplete", "swapped")
+    """Broken, hanging, crashing, incomplete, swapped and closed bundles beside a good one."""
+    names = ("garbled", "hangs", "crashes", "incomplete", "swapped", "closed")
     bad = [write_tiny_bundle(tmp_path / name, name) for name in names]
     graph = bad[0] / "model.onnx"
     graph.write_bytes(bytes(graph.stat().st_size))
@@ -129,7 +130,8 @@ def test_one_bad_case_ends_with_its_reason_and_the_others_go_on(
     job = write_small_job(folder, [*bad, bundle], clips, timeout_seconds=6)
     manifest = bad[4] / MANIFEST
     manifest.write_text(manifest.read_text().replace("swapped", "another"))
-    with start(folder) as process:
+    bad[5].chmod(0)
+    with start(folder, before=give_up_privileges) as process:
         for _ in range(2):
             turn = heard_until(
                 process,
@@ -147,6 +149,7 @@ def test_one_bad_case_ends_with_its_reason_and_the_others_go_on(
         "crashes": "crash",
         "incomplete": "input",
         "swapped": "input",
+        "closed": "input",
         "fine": None,
     }
     assert "onnxruntime cannot open" in str(found["garbled"].error)
@@ -154,6 +157,7 @@ def test_one_bad_case_ends_with_its_reason_and_the_others_go_on(
     assert "SIGSEGV" in str(found["crashes"].error)
     assert "vocab.json" in str(found["incomplete"].error)
     assert "another bundle" in str(found["swapped"].error)
+    assert "Permission denied" in str(found["closed"].error)
     assert len(found["fine"].samples) == 4
 
 

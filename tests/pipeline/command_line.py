@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import psutil
 
+from tests.privileges import give_up_privileges
+
 NOWHERE = {"HF_ENDPOINT": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
 
 
@@ -69,6 +71,8 @@ def _become_the_command(
     code = 1
     try:
         _limited(environment.get("SECATEUR_TEST_FILE_LIMIT"))()
+        if "SECATEUR_TEST_UNPRIVILEGED" in environment:
+            give_up_privileges()
         tempfile.tempdir = None  # asked for before, perhaps with another environment
         os.dup2(out, 1)
         os.dup2(err, 2)

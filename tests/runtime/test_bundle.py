@@ -112,6 +112,10 @@ def test_a_path_that_leads_out(folder: Path, path: str) -> None:
     assert "leads out of the bundle" in complaint(folder)
 
 
+def test_a_name_that_no_folder_can_have(tmp_path: Path) -> None:
+    assert "cannot be read: File name too long" in complaint(tmp_path / ("x" * 300))
+
+
 def test_a_file_listed_twice(folder: Path) -> None:
     change(folder, lambda manifest: manifest["files"].append(manifest["files"][0]))
     assert "onnx/model.onnx twice" in complaint(folder)

@@ -100,6 +100,10 @@ def test_a_missing_file(tmp_path):
     assert "does not exist" in _complaint(tmp_path / "gone.wav")
 
 
+def test_a_name_that_no_file_can_have(tmp_path):
+    assert "cannot be reached (File name too long)" in _complaint(tmp_path / ("x" * 300))
+
+
 def test_a_folder(tmp_path):
     assert "is a folder" in _complaint(tmp_path)
 
