@@ -12,6 +12,7 @@ from bench.agent.records import record_from
 from bench.rows import Row
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.parsed import json_from
 from speech.scoring import Score
 
 #: Whoever changes what a point means for the same settings raises this.
@@ -79,7 +80,7 @@ def _row(sweep: Sweep, point: Point) -> Row:
 def is_sweep(path: Path) -> bool:
     """Whether a file says of itself that it is one."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_from(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and found.get("kind") == _KIND
@@ -88,7 +89,7 @@ def is_sweep(path: Path) -> bool:
 def read_sweep(path: Path) -> Sweep:
     """BadInput for anything else."""
     try:
-        found: Sweep = record_from(Sweep, json.loads(path.read_text(encoding="utf-8")))
+        found: Sweep = record_from(Sweep, json_from(path.read_text(encoding="utf-8")))
     except FileNotFoundError as problem:
         raise BadInput(f"There is no {path}: `secateur sweep` writes such a file.") from problem
     except OSError as problem:

@@ -1,7 +1,6 @@
 """Opening and saving a speech model: a folder that transformers wrote, or a name on the hub."""
 
 import difflib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from prune.packed_weights import is_packed, packed_weights
 from prune.structure import shapes
 from speech.assets import BUNDLED_MODELS, bundled_model
 from speech.errors import BadInput
+from speech.parsed import json_from
 from speech.readable import expanded, readable, refuse_unreachable
 
 Family = Literal["whisper", "ctc"]
@@ -120,7 +120,7 @@ def _configuration(source: str, name: str, revision: str | None) -> Any:
         _ask_hub(source, revision)
     try:
         return AutoConfig.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if not Path(source).is_dir():
             raise _unreachable(name, error) from error
         raise BadInput(
@@ -145,9 +145,11 @@ def _ask_hub(name: str, revision: str | None) -> None:
 
 def _model_type(folder: Path) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_from((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return f"it is not JSON ({error})"
+    if not isinstance(config, dict):
+        return "it is no JSON object"
     return f"its model_type is {config.get('model_type')!r}"
 
 

@@ -8,7 +8,6 @@ single headers apart.
 """
 
 import hashlib
-import json
 import os
 import tarfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import zstandard
 
 from runtime.bundle import MANIFEST, Bundle, BundleFile, Manifest
 from speech.errors import BadInput
+from speech.parsed import json_from
 from speech.readable import readable
 
 SUFFIX = ".secateur"
@@ -107,8 +107,8 @@ class Archive:
     def _parsed_manifest(self) -> Manifest:
         text = self.manifest_bytes
         try:
-            data = json.loads(text.decode(), parse_constant=_refused, parse_int=_whole_number)
-        except (ValueError, RecursionError) as error:
+            data = json_from(text.decode(), parse_constant=_refused, parse_int=_whole_number)
+        except ValueError as error:
             raise self._wrong(f"has a {MANIFEST} that is not valid JSON ({error})") from error
         return Manifest.from_json(data, f"{self._file}, {MANIFEST}")
 

@@ -6,7 +6,6 @@ that knows the checkpoint. Nothing in a bundle is executed or unpickled.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal, Self, cast
 
 from runtime.json_fields import JsonFields
 from speech.errors import BadInput
+from speech.parsed import json_from
 from speech.readable import readable
 
 SCHEMA = 3
@@ -240,10 +240,10 @@ def _read_manifest(folder: Path) -> object:
     try:
         if path.is_symlink():
             raise BadInput(f"{path} is a symbolic link: copy the bundle itself.")
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return json_from(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadInput(f"{folder} is not a bundle: it has no {MANIFEST}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInput(f"{path} is not valid JSON ({error}): export the bundle again.") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,6 +1,5 @@
 """SEW and wav2vec 2.0 on onnxruntime: the likeliest symbol of every frame, spelt out."""
 
-import json
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Self
@@ -17,6 +16,7 @@ from runtime.transcript import PhaseClock, Transcript
 from speech.audio import RATE
 from speech.errors import BadInput
 from speech.features import normalise_waveform
+from speech.parsed import json_from
 from speech.pauses import cut_at_pauses
 
 Floats = NDArray[np.float32]
@@ -124,7 +124,7 @@ class CtcRecognizer:
 def _read_symbols(bundle: Bundle) -> dict[int, str]:
     path = bundle.tokenizer
     try:
-        vocabulary = json.loads(path.read_text(encoding="utf-8"))
+        vocabulary = json_from(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

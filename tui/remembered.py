@@ -12,6 +12,7 @@ from typing import Any
 from bench.remote.devices import config_folder
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.parsed import json_from
 from tui.tradeoffs.budgets import KIND_OF, Limits
 
 
@@ -55,7 +56,7 @@ _KINDS: dict[str, Any] = {
 def read_remembered(file: Path) -> Remembered:
     """New ones where there are none yet; BadInput for a file that somebody has damaged."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json_from(file.read_text(encoding="utf-8"))
         return _settings(found)
     except FileNotFoundError:
         return Remembered()

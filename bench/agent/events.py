@@ -14,6 +14,7 @@ from bench.agent.clock import Stamp
 from bench.agent.measurement import Fact, Variant
 from bench.agent.memory import MemoryReading
 from bench.agent.records import record_from
+from speech.parsed import json_from
 
 PhaseName: TypeAlias = Literal["import", "load", "first"]
 #: Why a turn failed: it broke, it hung, memory ran out, or bundle, clip or setting are at fault.
@@ -221,7 +222,7 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 def _table(line: str) -> dict[str, Any]:
-    table = json.loads(line)
+    table = json_from(line)
     if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
         raise ValueError("it is not an object with a 'kind'")
     return table

@@ -19,6 +19,7 @@ from bench.agent.records import record_from
 from runtime.settings import Settings
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.parsed import json_from
 
 VERSION = 1
 JOB_FILE = "job.json"
@@ -128,7 +129,7 @@ def read_job(folder: Path) -> Job:
     """The job in a folder; raises BadInput with the key that is wrong."""
     path = folder / JOB_FILE
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json_from(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise BadInput(f"{folder} is not a job: it has no {JOB_FILE}.") from problem
     except OSError as problem:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from bench.agent.latency import Latency
 from bench.agent.memory import MemoryReading
 from bench.agent.records import record_from
+from speech.parsed import json_from
 
 #: Of the machine and its software, as JSON can hold it.
 Fact: TypeAlias = str | int | float | list[float] | list[str] | None
@@ -151,4 +152,4 @@ class Measurement:
     @classmethod
     def from_json(cls, line: str) -> Measurement:
         """Raises ValueError, with the reason, for anything `to_json` would not write."""
-        return record_from(cls, json.loads(line))
+        return record_from(cls, json_from(line))

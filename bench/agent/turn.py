@@ -22,6 +22,7 @@ from bench.agent.records import record_from
 from bench.agent.waterline import forbidden_modules
 from runtime.settings import Settings
 from speech.errors import BadInput
+from speech.parsed import json_from
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ class TurnOrder:
 def read_order(path: Path) -> TurnOrder:
     """Raises BadInput with the key that is wrong."""
     try:
-        return record_from(TurnOrder, json.loads(path.read_text(encoding="utf-8")))
+        return record_from(TurnOrder, json_from(path.read_text(encoding="utf-8")))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read ({problem.strerror}).") from problem
     except ValueError as problem:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.parsed import toml_from
 
 #: The machine that the command runs on; it is always there and needs no SSH.
 THIS = "this"
@@ -65,7 +65,7 @@ def read_devices(folder: Path | None = None) -> dict[str, Device]:
     file = (folder or config_folder()) / "devices.toml"
     found = {THIS: Device(THIS, "localhost")}
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = toml_from(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return found
     except (OSError, ValueError) as error:

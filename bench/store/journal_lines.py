@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.agent.events import JobStarted, Stamped
 from bench.agent.job import JOB_FILE, Job, read_job
 from bench.agent.journal import JOURNAL_FILE
 from speech.errors import BadInput
+from speech.parsed import json_from
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _parsed(data: bytes, path: Path, number: int) -> Line:
 def _refuse_non_numbers(text: str) -> None:
     """Python reads NaN and Infinity, which are no JSON and which no table can sum."""
     if "NaN" in text or "Infinity" in text:
-        json.loads(text, parse_constant=_refuse)
+        json_from(text, parse_constant=_refuse)
 
 
 def _refuse(name: str) -> NoReturn:

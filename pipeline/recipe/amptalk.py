@@ -3,7 +3,6 @@
 Every key of the file ends either in the recipe or in the list of what has no counterpart.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pipeline.recipe.toml_text import spelt
 from prune.methods import METHODS
 from speech.corpora.librispeech_download import ARCHIVES
 from speech.errors import BadInput
+from speech.parsed import json_from
 
 #: Methods by what they are called there; and what each becomes when outliers are spared.
 _METHODS = {"magnitude": "mp_local", "sparsegpt": "obs"}
@@ -90,7 +90,7 @@ class _Source:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_from(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):

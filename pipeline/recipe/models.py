@@ -1,6 +1,5 @@
 """What can be told of a recipe's models without opening them, and without a network."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pipeline.model_name import ModelName
 from pipeline.recipe.section import did_you_mean, nearest
 from runtime.bundle import Family
 from speech.assets import BUNDLED_MODELS
+from speech.parsed import json_from
 from speech.readable import expanded
 
 #: By `model_type`: how such models decode, as `prune.checkpoint.FAMILIES` has it, without torch.
@@ -108,7 +108,7 @@ def nearest_sibling(path: Path) -> str:
 
 def _kind_of(folder: Path) -> str | None:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_from((folder / "config.json").read_text(encoding="utf-8"))
         kind = config["model_type"]
     except FileNotFoundError:
         inside = folder / "pytorch"

@@ -1,6 +1,5 @@
 """From a TOML file to a recipe, or to a sentence for each of its faults."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from pipeline.recipe.faults import sentence
 from pipeline.recipe.schema import Recipe
 from speech.errors import BadInput
+from speech.parsed import toml_from
 
 
 class BadRecipe(BadInput):
@@ -34,14 +34,14 @@ def recipe_of(content: dict[str, Any], source: str) -> Recipe:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml_from(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BadInput(
             f"{path} does not exist: give a recipe, such as recipes/demo.toml."
         ) from error
     except IsADirectoryError as error:
         raise BadInput(f"{path} is a folder: give a recipe file.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise BadInput(f"{path} is not TOML: {error}.") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error

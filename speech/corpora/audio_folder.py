@@ -22,6 +22,7 @@ from speech.corpora.metadata import (
     text_of,
 )
 from speech.errors import BadInput
+from speech.parsed import json_from
 
 _TABLES = ("metadata.jsonl", "metadata.csv")
 
@@ -92,7 +93,7 @@ def _json_rows(table: Path) -> Iterator[tuple[int, Row]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_from(line)
         except json.JSONDecodeError as error:
             raise BadInput(
                 f"{table}, line {number}, is not JSON ({error.msg} at column {error.colno}); "

@@ -79,8 +79,9 @@ def test_two_cases_of_one_name_are_refused() -> None:
         job_from(twice.to_table(), "job.json")
 
 
-def test_not_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "job.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 200_000])
+def test_not_json_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(text)
     with pytest.raises(BadInput, match="not valid JSON"):
         read_job(tmp_path)
     assert isinstance(paper_job("a"), Job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from bench.agent.events import CaseStarted, JobEnded, JobStarted, Stamped, TurnS
 from bench.agent.job import JOB_FILE, read_job
 from bench.agent.journal import JOURNAL_FILE
 from speech.errors import BadInput
+from speech.parsed import json_from
 from tui.source.jobs import Begun, Heard, Over, Recording, Tell
 
 #: More recordings than these are not listed.
@@ -38,7 +38,7 @@ def recordings_in(data: Path) -> list[Recording]:
 def _recording(journal: Path) -> Recording:
     folder, table = journal.parent, {}
     with suppress(OSError, ValueError):
-        table = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
+        table = json_from((folder / JOB_FILE).read_text(encoding="utf-8"))
     cases = table.get("cases") if isinstance(table, dict) else None
     created = str(table.get("created") or "") if isinstance(table, dict) else ""
     with journal.open("rb") as file:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from prune.damage import Sensitivity
 from speech.errors import BadInput
+from speech.parsed import json_from
 from tui.source.records import Sensitivities
 
 PATTERN = "sensitivity*.json"
@@ -17,7 +17,7 @@ HOW = "secateur sensitivity MODEL --corpus demo:calibration --json > sensitivity
 def read_sensitivity(path: Path) -> Sensitivity:
     """BadInput for anything else."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json_from(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read ({problem.strerror}).") from problem
     except ValueError as problem:
