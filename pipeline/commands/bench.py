@@ -14,6 +14,7 @@ import click
 
 from pipeline.commands.bench_outcome import finish
 from pipeline.commands.bench_settings import chosen_settings, settings_options
+from pipeline.commands.ranges import SECONDS, SEEDS
 from pipeline.progress import bars
 from speech.corpora import open_corpus
 from speech.errors import BadInput
@@ -62,14 +63,14 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Clips of it.")
 @settings_options
 @click.option("--samples", type=click.IntRange(1), help="Timed transcriptions of a case, exactly.")
-@click.option("--budget", type=click.FloatRange(0, min_open=True), help="Seconds a case may take.")
+@click.option("--budget", type=SECONDS, help="Seconds a case may take.")
 @click.option(
     "--sustained",
-    type=click.FloatRange(0, min_open=True),
+    type=SECONDS,
     help="Seconds of one long run a case, to see what heat does.",
 )
 @click.option("--tune", is_flag=True, help="Try threads, spinning and windows; say which is best.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Order of cases, and clips.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, help="Order of cases, and clips.")
 @click.option("--offline", is_flag=True, help="Send all that the agent needs, from this machine.")
 @click.option("--wait", is_flag=True, help="Wait for a device that another job has.")
 @click.option("--detach", is_flag=True, help="Start the jobs and do not wait for them.")

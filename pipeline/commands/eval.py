@@ -4,6 +4,7 @@ import json
 
 import click
 
+from pipeline.commands.ranges import SEEDS
 from pipeline.progress import bar
 from speech.corpora import open_corpus
 from speech.counted import counted
@@ -17,7 +18,7 @@ from speech.counted import counted
 @click.option("--corpus", default="demo", show_default=True, help="Name or folder of a corpus.")
 @click.option("--split", help="Which part of it: test, train, validation …")
 @click.option("--limit", type=click.IntRange(1), help="Take that many clips at random (seeded).")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=SEEDS, default=0, show_default=True)
 @click.option(
     "--normalizer",
     type=click.Choice(["english", "basic", "none"]),

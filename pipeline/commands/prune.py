@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.commands.ranges import SEEDS
 from pipeline.progress import bars
 from prune.methods import METHODS, check_method
 from prune.option_use import check_use, settled_sparsity
@@ -48,7 +49,7 @@ _FOR_THE_JOB = ("revision", "corpus", "clips", "lessons", "vocabulary", "device"
 @click.option("--sparsity", type=float, help="Share of the chosen layers' weights to cut.")
 @click.option("--corpus", help="Speech to listen to, for the methods that ask for it.")
 @click.option("--clips", type=click.IntRange(1), default=128, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEEDS, default=0, show_default=True)
 @click.option("--layers", multiple=True, help="Globs or components, such as encoder.ffn [all].")
 @click.option("--tied", is_flag=True, help="Cut the vocabulary projection too.")
 @click.option("--vocabulary", help="Whisper: keep only tokens of these texts, a file or corpus.")

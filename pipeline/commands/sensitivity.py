@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from pipeline.commands.ranges import SEEDS
 from pipeline.progress import bars
 from prune.damage import REGIONS, SPARSITIES, By, Cell, Sensitivity, check_tried_method
 from speech.corpora import Clip, Corpus, open_corpus
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Others of the corpus, at most, that obs and wanda are shown.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws clips.")
+@click.option("--seed", type=SEEDS, default=0, show_default=True, help="Draws clips.")
 @click.option("--wer", is_flag=True, help="Also the word error rate of every cell; slow.")
 @click.option("--layers", multiple=True, help="Globs or components, such as encoder.ffn [all].")
 @click.option("--revision", help="Branch, tag or commit of a hub model.")

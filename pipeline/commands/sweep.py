@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.ranges import SEEDS
 from pipeline.progress import bars
 from speech.errors import BadInput
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     help="So many of it at most, drawn.",
 )  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), help="Of fine-tuning [300].")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=SEEDS, default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, mps or cpu.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
