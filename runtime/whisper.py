@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import OrtValue
 
-from runtime.bundle import Bundle
+from runtime.bundle import MANIFEST, Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.json_fields import JsonFields
 from runtime.packed.reader import PackedFile
@@ -19,7 +19,7 @@ from runtime.silence import is_silent
 from runtime.spelling import Spelling
 from runtime.transcript import PHASES, PhaseClock, Transcript
 from speech.errors import BadInput
-from speech.features import LogMel
+from speech.features import KEYS, LogMel
 
 Floats = NDArray[np.float32]
 #: Keys and values of an attention, by the name of the decoder's input. They stay in onnxruntime.
@@ -121,7 +121,12 @@ class WhisperRecognizer:
 
     def _refuse_misfit(self, path: Path) -> None:
         """A graph of another exporter may be fixed to one count of frames."""
-        frames = self._encoder.get_inputs()[0].shape[-1]
+        *_, mels, frames = self._encoder.get_inputs()[0].shape
+        if isinstance(mels, int) and mels != self.features.n_mels:
+            raise BadInput(
+                f"{path} takes {mels} bands of sound, and the 'features' of its bundle make "
+                f"{self.features.n_mels}: export the bundle again."
+            )
         wanted = self.features.window_samples // self.features.hop
         if isinstance(frames, int) and frames != wanted:
             seconds = frames * self.features.hop / self.features.rate
@@ -181,7 +186,12 @@ class WhisperRecognizer:
 
 def _features(bundle: Bundle, window: float | None) -> LogMel:
     """As the model was trained, or with a shorter window: the encoder has no more positions."""
-    trained = LogMel.from_config(dict(bundle.manifest.features))
+    given = bundle.manifest.features
+    if missing := [key for key in KEYS.values() if key not in given]:
+        raise BadInput(
+            f"{bundle.folder / MANIFEST}: 'features' lacks {missing[0]!r}: export the bundle again."
+        )
+    trained = LogMel.from_config(dict(given))
     if window is None:
         return trained
     if window > trained.window_seconds:

@@ -21,7 +21,7 @@ from speech.pauses import cut_at_pauses
 _BLOCK = 128
 
 #: The names Whisper's feature settings go by in `preprocessor_config.json`.
-_KEYS = {
+KEYS = {
     "n_mels": "feature_size",
     "n_fft": "n_fft",
     "hop": "hop_length",
@@ -98,7 +98,7 @@ class LogMel:
                 f"preprocessor_config.json: padding_value is {config['padding_value']!r}, but "
                 "Whisper's windows are filled with silence; set it to 0.0."
             )
-        return cls(**{name: config[key] for name, key in _KEYS.items() if key in config})
+        return cls(**{name: config[key] for name, key in KEYS.items() if key in config})
 
     @property
     def window_samples(self) -> int:
@@ -163,7 +163,7 @@ def _mirrored(samples: Floats, length: int, edge: int, *, is_all: bool) -> Float
 
 
 def _impossible(name: str, value: object, rule: str) -> BadInput:
-    return BadInput(f"Feature setting {_KEYS[name]} = {value!r} {rule}; mend it in the settings.")
+    return BadInput(f"Feature setting {KEYS[name]} = {value!r} {rule}; mend it in the settings.")
 
 
 def normalise_waveform(samples: Floats) -> Floats:

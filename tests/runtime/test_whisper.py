@@ -250,3 +250,19 @@ def test_bad_rules_are_named(key: str, value: object) -> None:
     manifest = dataclasses.replace(bundle.manifest, decoding=decoding)
     with pytest.raises(BadInput, match=f"{bundle.folder}.*'{key}'"):
         open_recognizer(Bundle(bundle.folder, manifest))
+
+
+@pytest.mark.parametrize(
+    ("features", "complaint"),
+    [
+        ({}, "bundle.json: 'features' lacks 'feature_size'"),
+        ({"feature_size": 40}, "takes 80 bands of sound, and the 'features' of its bundle make 40"),
+    ],
+)
+def test_features_that_do_not_fit_are_named(features: dict[str, Any], complaint: str) -> None:
+    bundle = whisper()[1]
+    given = {**bundle.manifest.features, **features} if features else {}
+    wrong = Bundle(bundle.folder, dataclasses.replace(bundle.manifest, features=given))
+    with pytest.raises(BadInput, match=complaint) as caught:
+        open_recognizer(wrong)
+    assert str(bundle.folder) in str(caught.value)
