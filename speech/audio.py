@@ -15,6 +15,10 @@ Floats = NDArray[np.float32]
 #: Samples per second that Whisper, SEW and wav2vec 2.0 all expect.
 RATE = 16_000
 
+#: Of floating-point samples. Some programs write those of 32-bit integers, up to 2e9; the squares
+#: of much larger ones have no place in a float32.
+_LOUDEST = 1e10
+
 
 def read_audio(path: Path) -> Floats:
     """The samples of a WAV, FLAC, OGG or MP3 file of any rate and channel count."""
@@ -35,8 +39,6 @@ def decode_audio(data: bytes, name: str) -> Floats:
     mono, rate = _mono(data, name)
     if len(mono) == 0:
         raise BadInput(f"{name} holds no sound at all (zero length); record or copy it again.")
-    if not np.isfinite(mono).all():
-        raise BadInput(f"{name} has samples that are NaN or infinite; export it again.")
     if not mono.any():
         raise BadInput(f"{name} is silent from beginning to end; leave it out or record it again.")
     return _resampled(mono, rate)
@@ -60,8 +62,21 @@ def _mono(data: bytes, name: str) -> tuple[Floats, int]:
         ) from None
     if cut_short(data, promised=promised, read=len(samples)):
         raise BadInput(f"{name} is cut short: its end is missing; copy or download it again.")
+    _refuse_impossible(samples, name)
     mono: Floats = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     return mono, rate
+
+
+def _refuse_impossible(samples: Floats, name: str) -> None:
+    """Before anything is computed with them, and without a copy of a long recording."""
+    loudest = np.maximum(samples.max(initial=0), -samples.min(initial=0))
+    if not np.isfinite(loudest):
+        raise BadInput(f"{name} has samples that are NaN or infinite; export it again.")
+    if loudest > _LOUDEST:
+        raise BadInput(
+            f"{name} has samples as large as {loudest:.0e}, and full scale is 1: it is damaged or "
+            "was scaled by mistake; export it again."
+        )
 
 
 def _resampled(mono: Floats, rate: int) -> Floats:

@@ -143,6 +143,20 @@ def test_samples_that_are_no_numbers(tmp_path, bad):
     assert "NaN or infinite" in _complaint(path)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e11, 1e19, 3e38])
+def test_samples_that_are_louder_than_any_sound(tmp_path, scale):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, scale * (2 * _sine(RATE, channels=2)), RATE, subtype="FLOAT")
+    assert f"samples as large as {scale:.0e}" in _complaint(path)
+
+
+def test_samples_of_integers_in_a_float_file_are_read(tmp_path):
+    path = tmp_path / "integers.wav"
+    soundfile.write(path, 2**32 * _sine(RATE), RATE, subtype="FLOAT")
+    assert np.abs(read_audio(path)).max() == pytest.approx(2**31, rel=0.01)
+
+
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize(
     ("kind", "subtype"), [(name.upper(), subtype) for name, subtype in _FORMATS.items()]
