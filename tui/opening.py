@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from textual.constants import DRIVER
 
 from bench.sources import STORE_SUFFIX
 from bench.store.connection import is_store
 from bench.store.summaries import Summaries
+from speech.errors import BadInput
 from tui.app import SecateurApp
 from tui.remembered import remembered_file
 from tui.source.filed import FileSource
@@ -25,4 +29,21 @@ def source_of(path: Path, sensitivities: Sequence[Path] = ()) -> Source:
 
 def run(path: Path, sensitivities: Sequence[Path] = ()) -> None:
     """Shows it until the user quits."""
-    SecateurApp(source_of(path, sensitivities), remembered_file()).run()
+    source = source_of(path, sensitivities)
+    _refuse_no_terminal()
+    SecateurApp(source, remembered_file()).run()
+
+
+def _refuse_no_terminal() -> None:
+    """The app reads keys from standard input and draws on standard error.
+
+    Without them it would wait for ever. In a browser a driver of Textual's own stands for both.
+    """
+    if DRIVER is not None:
+        return
+    for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__)):
+        if stream is None or not stream.isatty():
+            raise BadInput(
+                f"Standard {name} is no terminal, and the app needs one to be seen and typed into: "
+                "call it in a terminal, or print the table with `secateur results`."
+            )
