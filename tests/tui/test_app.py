@@ -403,24 +403,6 @@ async def test_a_bad_results_file_is_one_sentence(
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["input", "error"])
-async def test_without_a_terminal_it_does_not_begin(tmp_path: Path, name: str) -> None:
-    file = make_file(tmp_path / "results.jsonl")
-    ours, its = os.openpty()
-    done = subprocess.run(
-        [sys.executable, "-m", "tui", str(file)],
-        stdin=subprocess.DEVNULL if name == "input" else its,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-    )
-    os.close(ours)
-    os.close(its)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"Standard {name} is no terminal")
-    assert done.stderr.count("\n") == 1
-
-
 async def test_without_results_the_command_shows_the_demo_or_says_what_to_run(
     tmp_path: Path,
 ) -> None:
