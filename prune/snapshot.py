@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runtime.whole_folder import full_disk_is_bad_input
 from speech.errors import BadInput
 
 
@@ -29,10 +30,10 @@ def fingerprint(
 
 def write_snapshot(path: Path, content: dict[str, Any]) -> None:
     """Beside, to the disk, then renamed: a run killed here leaves the snapshot before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
     try:
-        with beside.open("wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with full_disk_is_bad_input(str(path)), beside.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())

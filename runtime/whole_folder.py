@@ -107,9 +107,14 @@ def _unwritable_is_bad_input(file: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk_is_bad_input(what: str) -> Iterator[None]:
-    """`what` was not written: told instead of whatever a library makes of it."""
+    """`what` was not written: told instead of whatever a library makes of it.
+
+    Who has said so already knows better what it was.
+    """
     try:
         yield
+    except BadInput:
+        raise
     except Exception as error:
         if not disk_is_full(error):
             raise

@@ -194,7 +194,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
         assert list(place.iterdir()) == []
         words[3:4] = ["mp_finetune_local", "--steps", "2", "--corpus", DEMO, "--clips", "3"]
         done = secateur(*words, "-o", str(place / "out"), **limit)
-        assert_one_sentence(done, str(place / "out"), "disk is full")
+        assert_one_sentence(done, str(place / ".out.work"), "disk is full")
+        out, work = tmp_path / "out", place / "state"
+        done = secateur(*words, "-o", str(out), "--work", str(work), **limit)
+        assert_one_sentence(done, f"The disk is full, and {work}", "was not written")
+        assert not out.exists()
         assert not [path for path in place.rglob("*") if path.is_file()]
 
 

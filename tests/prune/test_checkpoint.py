@@ -148,6 +148,8 @@ def test_a_broken_checkpoint_gives_one_sentence(
 
 
 def test_a_path_that_is_not_there_and_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="name of the model is empty"):
+        open_checkpoint("")
     with pytest.raises(BadInput, match="does not exist"):
         open_checkpoint(str(tmp_path / "nothing"))
     file = tmp_path / "model.bin"
