@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.chosen_results import chosen_results, filters, store_place
+from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.rows import Row
@@ -64,6 +65,8 @@ def command(
     """
     from bench.rows import rows_from
 
+    if as_json + as_csv + markdown > 1:
+        raise BadInput("--json, --csv and --markdown each print the rows: say one of them.")
     if imports:
         _import(imports, sources, name)
     found = chosen_results(sources, devices, families, methods, folders, everything=everything)
@@ -84,7 +87,6 @@ def command(
 def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str) -> None:
     from bench.store.intake import bring_in
     from bench.store.store import Store
-    from speech.errors import BadInput
 
     if len(sources) > 1:
         raise BadInput("Import into one store at a time: name no more than that one.")

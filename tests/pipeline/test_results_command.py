@@ -143,6 +143,7 @@ def test_filters_csv_and_parquet(file: Path, tmp_path: Path) -> None:
         (["results", "--import", "{empty}"], ["nothing to import", "job.json"]),
         (["results", "{file}", "--estimate", "pi-9"], ["'pi-9'", "did you mean 'pi-5'"]),
         (["results", "{file}", "--bundles", "nowhere"], ["There is no folder nowhere"]),
+        (["results", "{file}", "--csv", "--json"], ["--json, --csv and --markdown", "one of them"]),
         (["report", "{file}", "-o", "x.pdf"], ["x.pdf ends in neither .html nor .md"]),
         (["report", "{file}", "--family", "whisper", "-o", "x.md"], ["family 'whisper'", "ctc"]),
     ],
