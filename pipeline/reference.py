@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 # Commands
 
 Every command has `--help`, and this page is that help: `make reference` writes it. Options that
-take no value are switches. A fault is one sentence on standard error and exit code 2.
+take no value are switches. A fault is one sentence on standard error and exit code 2; where an
+option or argument itself is wrong, lines on how the command is used come before it.
 
 `secateur --version` says which version you have.
 """

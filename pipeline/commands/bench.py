@@ -147,8 +147,8 @@ def run(
 def attach(device: str, job: str | None, offline: bool, as_json: bool, output: Path | None) -> None:
     """Follow a JOB of DEVICE to its end, and see its results.
 
-    Without JOB the newest one that runs, or else has not ended: one that was stopped, as by a
-    reboot, goes on.
+    Without JOB the newest one that runs, or else has not ended: one that was stopped, by a reboot
+    or by `secateur bench stop`, goes on.
     """
     from bench.remote.devices import find_device
     from bench.remote.fleet import all_at_once
