@@ -9,6 +9,7 @@ from pipeline.recipe.pruning import PruneSection
 from pipeline.recipe.section import Section, did_you_mean, refuse_repeated
 from runtime.bundle import PRECISIONS
 from runtime.packed.writer import HIGHEST_LEVEL
+from runtime.settings import MOST_THREADS
 from speech.normalise import NAMES as NORMALIZERS
 
 #: What every machine and library can take for a seed.
@@ -113,7 +114,7 @@ class MeasureSection(Section):
     """How bundles are measured; `secateur bench` has more settings."""
 
     #: Where: this machine, and devices that `secateur device add` has named.
-    devices: list[str] = Field(["this"], examples=[["this", "pi"]])
+    devices: list[str] = Field(["this"], min_length=1, examples=[["this", "pi"]])
     #: How many of the clips to transcribe while measuring.
     clips: int = Field(8, ge=1)
     #: How often each of them.
@@ -121,7 +122,7 @@ class MeasureSection(Section):
     #: Transcriptions before them that are not counted.
     warm_up: int = Field(3, ge=0)
     #: Processor threads of onnxruntime.
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=MOST_THREADS)
 
     @field_validator("devices")
     @classmethod

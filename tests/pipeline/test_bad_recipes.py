@@ -33,6 +33,12 @@ clips = 8
 
 #: What is written instead of what, and how the sentence begins and ends.
 KINDS = {
+    "no device": ("clips = 8", "devices = []", r"measure.devices = \[\]: .*empty, such as devices"),
+    "too many threads": (
+        "clips = 8",
+        "threads = 100000",
+        r"threads = 100000: .*at most 256, so 256",
+    ),
     "unknown key": ('name = "trial"', 'name = "t"\nsed = 1', r"unknown key 'sed' .*mean 'seeds'"),
     "key elsewhere": ('name = "trial"', 'name = "t"\nmethods = []', r"'methods' .*'prune.methods'"),
     "unknown section": ("[measure]", "[mesure]", r"unknown key 'mesure' .*mean 'measure'"),
