@@ -9,15 +9,16 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
+from multiprocessing.managers import SyncManager
 from typing import Any
 
 from loky import ProcessPoolExecutor
 from loky.process_executor import TerminatedWorkerError
 
 from pipeline.events import Event, Hear, Refused, Warned
+from pipeline.executors.ending import end_with
 from pipeline.executors.work import Order, seldom, worker
 from pipeline.tasks import Task
 
@@ -27,7 +28,7 @@ _KILLED = "its process was killed, most likely for want of memory: try fewer --w
 def side_by_side(tasks: Sequence[Task], order: Order, hear: Hear, *, workers: int) -> None:
     """What takes long is begun first; of each model in a row, for it is opened once a process."""
     waiting = sorted(tasks, key=lambda task: -task.effort)
-    with multiprocessing.get_context("spawn").Manager() as manager:
+    with _manager() as manager:
         events = manager.Queue()
         listener = threading.Thread(target=_listen, args=(events, hear), daemon=True)
         listener.start()
@@ -42,6 +43,13 @@ def side_by_side(tasks: Sequence[Task], order: Order, hear: Hear, *, workers: in
         finally:
             events.put(None)
             listener.join()
+
+
+def _manager() -> SyncManager:
+    """A process that passes events on."""
+    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
+    manager.start(end_with, (os.getpid(),))
+    return manager
 
 
 def _round(tasks: Sequence[Task], order: Order, events: Any, workers: int) -> list[Task]:
@@ -86,19 +94,13 @@ _worker: Callable[[Task, Order, Hear], None] | None = None
 
 
 def _begin(parent: int, threads: int | None) -> None:
-    """Ctrl-C is the parent's business; without a parent nobody waits for the results."""
+    """Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
     if threads:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def _work(task: Task, order: Order, events: Any) -> None:

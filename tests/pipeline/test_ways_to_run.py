@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -24,7 +26,7 @@ from pipeline.tasks import tasks
 from pipeline.workers import Crew, crew
 from pipeline.workshop import Workshop
 from runtime.bundle import Bundle
-from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.command_line import assert_one_sentence, begun_secateur, secateur
 from tests.pipeline.conftest import WriteRecipe
 
 STEP_BY_STEP = """
@@ -241,6 +243,34 @@ def test_side_by_side_comes_to_the_same_and_a_killed_process_costs_its_task_alon
     for name in hashes(alone):
         mine = Bundle.open(Path(recipe.output) / name).manifest.files
         assert mine == Bundle.open(Path(alone.output) / name).manifest.files, name
+
+
+def test_the_process_that_passes_events_on_ends_with_a_killed_run() -> None:
+    """Reading to the end takes that all have ended that could write."""
+    killed = "import os; from pipeline.executors.side_by_side import _manager; kept = _manager(); "
+    killed += "print('begun', flush=True); os.kill(os.getpid(), 9)"
+    done = subprocess.run([sys.executable, "-c", killed], capture_output=True, timeout=30)
+    assert done.stdout == b"begun\n", done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_killed_run_has_begun_ends_with_it(path: Path, by: signal.Signals) -> None:
+    """Else whoever reads what it prints would wait for ever."""
+    reading, writing = os.pipe()
+    child = begun_secateur("run", str(path), "--workers", "2", "--jsonl", out=writing, err=writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        while b"progress" not in said.readline():
+            assert psutil.Process(child).status() != psutil.STATUS_ZOMBIE
+        begun = psutil.Process(child).children(recursive=True)
+        os.kill(child, by)
+        os.waitpid(child, 0)
+        _, left = psutil.wait_procs(begun, timeout=10)
+        for process in left:
+            process.kill()
+        assert not left
+        said.read()
 
 
 def kill_a_worker() -> None:
