@@ -19,6 +19,8 @@ def logging(
     hear: Hear, recipe: Recipe, tensorboard: str | None = None, mlflow: str | None = None
 ) -> Iterator[Hear]:
     """`hear`, which in passing has every bundle logged: in a folder, at a URI."""
+    _refuse_nowhere(tensorboard, "--tensorboard", "a folder, such as --tensorboard logs")
+    _refuse_nowhere(mlflow, "--mlflow", "a URI, such as --mlflow http://localhost:5000")
     logs = list[Log]()
     if tensorboard is not None:
         from pipeline.logs.to_tensorboard import TensorboardLog
@@ -39,3 +41,9 @@ def logging(
                     hear(Warned(event.bundle, f"not logged: {error}"))
 
     yield hearing
+
+
+def _refuse_nowhere(place: str | None, option: str, example: str) -> None:
+    """An empty name would be the folder that we happen to be in."""
+    if place is not None and not place.strip():
+        raise BadInput(f"{option} names no place: give it {example}.")

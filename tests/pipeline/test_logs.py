@@ -130,6 +130,17 @@ def test_a_server_that_is_not_there_is_told_before_the_run(recipe: Recipe) -> No
         pass
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_name_is_no_place_for_a_log(recipe: Recipe, name: str, empty: str) -> None:
+    places = {name: empty}
+    with (
+        pytest.raises(BadInput, match=f"--{name} names no place: give it a"),
+        logging(lambda _: None, recipe, **places),
+    ):
+        pass
+
+
 def test_a_log_that_cannot_be_written_costs_no_bundle(recipe: Recipe, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     heard: list[Event] = []
