@@ -18,8 +18,9 @@ def out_of_reach(output: Path, wanted: Mapping[Cell, str]) -> dict[Cell, str]:
         return {}
     if not isinstance(noted, dict):
         return {}
+    noted = {mark: why for mark, why in noted.items() if isinstance(why, str) and why.strip()}
     return {
-        cell: str(noted[key])
+        cell: noted[key]
         for cell, mark in wanted.items()
         if (key := next((m for m in (mark, wanted[cell.in_fp32]) if m in noted), None))
     }

@@ -117,7 +117,7 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
     is_news = bool(
         to_build or measured.new or measured.failed or not (output / "report.html").exists()
     )
-    if way.report and is_news:
+    if way.report and is_news and measured.all:
         _report(measured, bundles, recipe, corpus, hear, quoted)
     unreachable = {cell.name for cell in beyond if cell in stands.chosen}
     return Outcome(

@@ -76,6 +76,8 @@ def command(
 
     from pipeline.run import Way, run
 
+    if as_json and jsonl:
+        raise BadInput("--json and --jsonl both write to standard output: choose one of them.")
     if ray_address and executor != "ray":
         raise BadInput("--ray-address is for --executor ray: add that, or leave the address out.")
     way = Way(
@@ -119,11 +121,10 @@ def _told(jsonl: bool) -> Iterator[Hear]:
 
 
 def _show(outcome: Outcome) -> None:
-    if not outcome.rows:
-        return
-    from bench.report import show
+    if outcome.rows:
+        from bench.report import show
 
-    show(outcome.rows)
+        show(outcome.rows)
     click.echo(
         f"{counted(outcome.built, 'bundle')} built, {outcome.measured} measured; "
         f"bundles and results.jsonl are in {outcome.results.parent}."
@@ -131,7 +132,7 @@ def _show(outcome: Outcome) -> None:
     if outcome.unreachable:
         click.echo(f"Out of reach, for reasons given above: {', '.join(outcome.unreachable)}.")
     report = outcome.results.with_name("report.html")
-    if report.exists():
+    if outcome.rows and report.exists():
         click.echo(f"The report is {report}; look around: secateur tui {outcome.results}")
 
 

@@ -44,6 +44,11 @@ def a_link_to_nothing(output: Path) -> None:
     output.symlink_to(output.with_name("nothing"))
 
 
+def a_link_for_the_note(output: Path) -> None:
+    output.mkdir()
+    (output / ".out-of-reach.json").symlink_to("nothing")
+
+
 def too_long(output: Path) -> Path:
     return output.with_name("x" * 300)
 
@@ -69,6 +74,7 @@ def a_file_for(name: str) -> Callable[[Path], None]:
         (too_long, "xx cannot be used (File name too long)"),
         (a_folder_for(".lock"), ".lock is no plain file"),
         (a_folder_for(".out-of-reach.json"), ".out-of-reach.json is no plain file"),
+        (a_link_for_the_note, ".out-of-reach.json is no plain file"),
         (a_folder_for("results.jsonl"), "results.jsonl is no plain file"),
         (a_file_for(".measuring"), ".measuring cannot be written"),
     ],

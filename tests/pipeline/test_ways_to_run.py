@@ -18,6 +18,7 @@ from pipeline.events import Event, Progress, Refused, Warned
 from pipeline.executors.side_by_side import side_by_side
 from pipeline.executors.work import Order
 from pipeline.locked import alone_in
+from pipeline.out_of_reach import note_out_of_reach, out_of_reach
 from pipeline.plan import Cell, cells, fingerprints
 from pipeline.recipe import Recipe, read_recipe
 from pipeline.run import Way, run
@@ -183,6 +184,33 @@ def test_what_no_method_can_make_is_said_and_not_tried_again(write_recipe: Write
     assert states["sew-obs_structured-97"] == "build"
 
 
+def test_a_run_of_which_nothing_can_be_made_says_so(write_recipe: WriteRecipe) -> None:
+    path = write_recipe(["sew"], """
+        prune.methods = ["obs_structured"]
+        prune.sparsities = [0.97]
+    """)  # fmt: skip
+    first = secateur("run", str(path), "--jsonl")
+    assert first.returncode == 0, first.stderr
+    assert "the report" not in first.stdout
+    done = secateur("run", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "0 bundles built, 0 measured" in done.stdout
+    assert "Out of reach, for reasons given above: sew-obs_structured-97." in done.stdout
+    assert not (path.parent / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("why", [None, 7, " ", {"why": "no"}])
+def test_a_note_that_gives_no_reason_is_none(path: Path, why: object) -> None:
+    output, recipe = path.parent / "out", read_recipe(path)
+    wanted = fingerprints(recipe, scored_on(recipe))
+    first, *_, last = wanted
+    note_out_of_reach(output, wanted, {first: "It cannot be.", last: "Nor can it."})
+    assert out_of_reach(output, wanted) == {first: "It cannot be.", last: "Nor can it."}
+    note = output / ".out-of-reach.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {wanted[first]: why}))
+    assert out_of_reach(output, wanted) == {last: "Nor can it."}
+
+
 def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:
     recipe = read_recipe(by_magnitude(path))
     run(recipe, Way(report=False, workers=1), hear=quiet)
@@ -202,6 +230,12 @@ def test_two_runs_do_not_fill_one_folder(path: Path) -> None:
         done = secateur("run", str(path))
     assert_one_sentence(done, f"another run (process {os.getpid()})")
     assert [each.name for each in output.iterdir()] == [".lock"]
+
+
+def test_there_is_one_standard_output(path: Path) -> None:
+    done = secateur("run", str(path), "--json", "--jsonl")
+    assert_one_sentence(done, "--json and --jsonl", "choose one")
+    assert not (path.parent / "out").exists()
 
 
 def test_machines_are_told_line_by_line(path: Path) -> None:
