@@ -15,9 +15,9 @@ from pipeline.gpus import check_gpus
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
 from pipeline.out_of_reach import note_out_of_reach
-from pipeline.output_folder import refuse_unfit
 from pipeline.plan import is_finished
 from pipeline.recipe import Recipe
+from pipeline.recipe.check import findings
 from pipeline.spoken import scored_on
 from pipeline.standing import standing
 from pipeline.tasks import STATISTICS, Task, tasks
@@ -25,6 +25,7 @@ from pipeline.workers import crew
 from runtime.bundle import Bundle
 from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.corpora import Corpus
+from speech.errors import BadInput
 
 Executor = Literal["local", "ray"]
 
@@ -87,7 +88,8 @@ def refuse_impossible(recipe: Recipe, way: Way) -> None:
     check_gpus(way.gpus, recipe.prune.methods, way.device, on_ray=on_ray, workers=way.workers)
     for device in recipe.measure.devices:
         find_device(device)
-    refuse_unfit(Path(recipe.output))
+    if faults := findings(recipe).faults:
+        raise BadInput(f"{faults[0]}.")
 
 
 def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, str]) -> Outcome:

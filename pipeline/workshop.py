@@ -31,6 +31,7 @@ from prune.schedule import Pruned, prune
 from prune.structure.size import size, sparsity_since
 from runtime.bundle import Bundle
 from runtime.recognizer import open_recognizer
+from runtime.whole_folder import DiskFull
 from speech.corpora import Corpus
 from speech.errors import BadInput
 from speech.scoring import Score, score
@@ -87,6 +88,8 @@ class Workshop:
                     self._rounded(cell, mark)
                 elif not cell.path:
                     self._whole(cell, mark)
+            except DiskFull:
+                raise
             except BadInput as error:
                 refused[cell] = error
                 self._refuse(cell, error)
@@ -108,6 +111,8 @@ class Workshop:
             self._pass(task, left)
             if left:  # what was interrupted had come past them: once more, from the dense model
                 self._pass(task, left)
+        except DiskFull:
+            raise
         except BadInput as error:
             for cell, _ in left.values():
                 self._refuse(cell, error)

@@ -15,6 +15,10 @@ from speech.readable import refuse_unreachable
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class DiskFull(BadInput):
+    """Whoever makes many things need not try the next one."""
+
+
 def refuse_taken(folder: Path) -> None:
     """Raise for a place that has something in it, or where nothing can be put."""
     try:
@@ -118,7 +122,7 @@ def full_disk_is_bad_input(what: str) -> Iterator[None]:
     except Exception as error:
         if not disk_is_full(error):
             raise
-        raise BadInput(
+        raise DiskFull(
             f"The disk is full, and {what} was not written: make room and try again."
         ) from error
 

@@ -14,7 +14,9 @@ from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.pipeline.conftest import WriteRecipe
 
 UNPRIVILEGED = {"SECATEUR_TEST_UNPRIVILEGED": "1"}
-REST = 'measure.devices = []\nprune = { methods = ["mp_local"], sparsities = [0.5] }\n'
+REST = (
+    'measure = { clips = 1, samples = 1 }\nprune = { methods = ["mp_local"], sparsities = [0.5] }\n'
+)
 
 COMMANDS = (
     "bench {bundle} --clips {place}",
