@@ -1,5 +1,6 @@
 """Prune, score, export and measure what a recipe asks for; finished work is not done again."""
 
+import importlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ def refuse_impossible(recipe: Recipe, way: Way) -> None:
     """Before hours of work, not after."""
     on_ray = way.executor == "ray"
     check_gpus(way.gpus, recipe.prune.methods, way.device, on_ray=on_ray, workers=way.workers)
+    if on_ray:
+        importlib.import_module("pipeline.executors.on_ray")  # which says what it lacks
     for device in recipe.measure.devices:
         find_device(device)
     if faults := findings(recipe).faults:

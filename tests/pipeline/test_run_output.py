@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_a_disk_with_no_room_for_the_lock_is_told(
         os.write(filled, bytes(4096))
         os.close(filled)
         assert_one_sentence(secateur("run", str(path)), "disk is full", str(place))
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+@pytest.mark.parametrize("words", [[], ["--dry-run"]])
+def test_a_ray_that_is_not_there_is_told_before_anything_is_made(
+    write_recipe: WriteRecipe, tmp_path: Path, words: list[str]
+) -> None:
+    done = secateur("run", str(write_recipe(["sew"], QUICK)), "--executor", "ray", *words)
+    assert_one_sentence(done, "--executor ray needs ray", "secateur[ray]")
+    assert not (tmp_path / "out").exists()
