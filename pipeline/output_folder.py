@@ -16,6 +16,8 @@ _FILES = (LOCK, HOLDER, NOTE, RESULTS, "report.html", "report.md")
 
 def refuse_unfit(output: Path) -> None:
     """Raise where a run could not put what it makes, or finds something else in its place."""
+    if "\0" in str(output):
+        raise BadInput(f"{str(output)!r} is no name of a folder: give the recipe another output.")
     try:
         _refuse_no_folder(output, "give the recipe another output")
         for name in _FOLDERS:

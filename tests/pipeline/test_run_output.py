@@ -94,6 +94,11 @@ def test_a_place_that_is_no_good_is_told_before_anything_is_made(
     assert checked.returncode == 2 and fragment in checked.stderr
 
 
+def test_a_name_that_no_folder_can_have_is_told(write_recipe: WriteRecipe, tmp_path: Path) -> None:
+    path = output_of(write_recipe(["sew"], QUICK), Path("o\\u0000ut"))
+    assert_one_sentence(secateur("run", str(path)), "'o\\x00ut' is no name of a folder")
+
+
 @pytest.mark.parametrize(
     ("rest", "words"),
     [
