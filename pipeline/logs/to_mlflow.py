@@ -21,6 +21,9 @@ _TIMES = "2"
 #: What MLflow takes at a time.
 _MOST = 1000
 
+#: Of an address that is none, or of a folder, MLflow lets through what it meets.
+_FAULTS = (MlflowException, OSError, ValueError)
+
 
 class MlflowLog:
     """Raises at once for a server that cannot be reached."""
@@ -34,7 +37,7 @@ class MlflowLog:
             self._experiment = (
                 found.experiment_id if found else self._client.create_experiment(experiment)
             )
-        except MlflowException as error:
+        except _FAULTS as error:
             raise self._unreachable(error) from error
 
     def __call__(self, record: Record) -> None:
@@ -46,7 +49,7 @@ class MlflowLog:
             for start in range(0, len(metrics), _MOST):
                 self._client.log_batch(run, metrics=metrics[start : start + _MOST])
             self._client.set_terminated(run)
-        except MlflowException as error:
+        except _FAULTS as error:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> BadInput:

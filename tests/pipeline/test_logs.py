@@ -1,6 +1,7 @@
 """`secateur run --tensorboard` and `--mlflow`, read back by their own readers."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,12 +121,17 @@ def test_mlflow_gets_a_run_a_bundle(
     assert [(look.step, look.value) for look in looks] == [(0, 3.0), (2, 2.0), (4, 1.5)]
 
 
-def test_a_server_that_is_not_there_is_told_before_the_run(recipe: Recipe) -> None:
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9", "http://[::1", "a-file"])
+def test_a_server_that_is_not_there_is_told_before_the_run(
+    recipe: Recipe, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("mlflow")
-    said = r"MLflow at http://127\.0\.0\.1:9 cannot be written to"
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
     with (
-        pytest.raises(BadInput, match=said),
-        logging(lambda _: None, recipe, mlflow="http://127.0.0.1:9"),
+        pytest.raises(BadInput, match=rf"^MLflow at {re.escape(place)} cannot be written to: .+"),
+        logging(lambda _: None, recipe, mlflow=place),
     ):
         pass
 
