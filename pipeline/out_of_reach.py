@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.plan import Cell
 from runtime.whole_folder import whole_file
+from speech.parsed import json_from
 
 NOTE = ".out-of-reach.json"
 
@@ -13,7 +14,7 @@ NOTE = ".out-of-reach.json"
 def out_of_reach(output: Path, wanted: Mapping[Cell, str]) -> dict[Cell, str]:
     """Why, by cell; of a damaged note nothing, and they are tried once more."""
     try:
-        noted = json.loads((output / NOTE).read_text(encoding="utf-8"))
+        noted = json_from((output / NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(noted, dict):

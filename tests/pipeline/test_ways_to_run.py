@@ -209,6 +209,8 @@ def test_a_note_that_gives_no_reason_is_none(path: Path, why: object) -> None:
     note = output / ".out-of-reach.json"
     note.write_text(json.dumps(json.loads(note.read_text()) | {wanted[first]: why}))
     assert out_of_reach(output, wanted) == {last: "Nor can it."}
+    (output / ".out-of-reach.json").write_text("[" * 200_000)
+    assert out_of_reach(output, wanted) == {}
 
 
 def test_what_is_forced_is_made_anew_and_nothing_else(path: Path) -> None:

@@ -135,6 +135,16 @@ def once_here(
     return ["bench", str(bundle), "--clips", str(corpus), "--count", "1", "--samples", "1"]
 
 
+def test_a_damaged_job_keeps_nobody_from_others(once_here: list[str], tmp_path: Path) -> None:
+    damaged = tmp_path / "cache" / "jobs" / "0123"
+    damaged.mkdir(parents=True)
+    (damaged / "job.json").write_text("{")
+    assert_one_sentence(secateur("bench", "stop", "this"), "this has no jobs")
+    assert_one_sentence(secateur("bench", "stop", "this", "0123"), "0123/job.json is damaged")
+    assert secateur(*once_here, "--json").returncode == 0
+    assert secateur("bench", "stop", "this").stdout.endswith("does not run.\n")
+
+
 def test_the_best_settings_are_told_and_kept(once_here: list[str]) -> None:
     done = secateur(*once_here, "--tune", "--json")
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,10 @@ def jobs() -> dict[str, Any]:
     """Every job here, the newest last."""
     found = []
     for file in cache().glob("jobs/*/job.json"):
-        job = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            job = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            continue  # a damaged one is told of where it is wanted, and keeps nobody from others
         told = {key: job.get(key) for key in ("id", "created", "host")}
         found.append({**told, "running": runs(file.parent), "ended": has_ended(file.parent)})
     return {"jobs": sorted(found, key=lambda job: str(job["created"]))}
@@ -142,6 +145,8 @@ def describe(job: str) -> dict[str, Any]:
         return {"job": json.loads((job_folder(job) / "job.json").read_text(encoding="utf-8"))}
     except FileNotFoundError as error:
         raise Problem(f"there is no job {job} on the device.") from error
+    except ValueError as error:
+        raise Problem(f"{job_folder(job)}/job.json is damaged: delete that folder.") from error
 
 
 def follow(job: str, offset: str, sha256: str) -> dict[str, Any]:
