@@ -24,8 +24,7 @@ def settings(attention: Any) -> dict[str, Any]:
 def attend(attention: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Every position with every other, and the output projection.
 
-    `query` is projected, of shape (1, time, heads × size); `key` and `value` alike, or split
-    already into (1, heads, time, size).
+    What is given is projected, of shape (1, time, heads × size).
     """
     joined = torch.onnx.ops.symbolic(
         OPERATOR,

@@ -1,7 +1,7 @@
 """Whisper as two ONNX graphs: an encoder that prepares the cross-attention, and a decoder.
 
-The encoder emits each decoder layer's cross-attention keys and values, which a decoder that
-computed them itself would recompute for every token (5 to 7 times the cost of a step). The one
+The encoder emits each decoder layer's cross-attention keys (turned) and values, which a decoder
+that computed them itself would recompute for every token (5 to 7 times the cost of a step). The one
 decoder graph serves both the prefix and the steps: its self-attention cache grows by as many
 positions as it is given tokens, and it returns the logits of the last token alone.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from export.tracing import Signature, write_graph
-from export.whisper_parts import Decoder, caches, cross_attention, encode
+from export.whisper_parts import Decoder, caches, cross_attention, encode, turned
 from runtime.embedding import TABLE
 
 
@@ -31,11 +31,16 @@ def write_encoder(model: Any, path: Path) -> None:
 
 def write_decoder(model: Any, path: Path) -> None:
     """`tokens` (1, count), `past_key_0` …, `cross_key_0` … to `logits` (1, words), `key_0` …"""
-    past = caches([layer.self_attn for layer in model.model.decoder.layers], 5, batch=1)
-    cross = caches([layer.encoder_attn for layer in model.model.decoder.layers], 11, batch=1)
+    layers = model.model.decoder.layers
+    past = caches([layer.self_attn for layer in layers], 5, batch=1)
+    cross = turned(caches([layer.encoder_attn for layer in layers], 11, batch=1))
     signature = Signature(
         inputs=(torch.zeros(1, 3, dtype=torch.long), past, cross),
-        axes=({1: "tokens"}, [{2: "past"}] * len(past), [{2: "heard"}] * len(cross)),
+        axes=(
+            {1: "tokens"},
+            [{2: "past"}] * len(past),
+            [{3: "heard"}, {2: "heard"}] * len(layers),
+        ),
         input_names=["tokens", *_names("past_", model), *_names("cross_", model)],
         output_names=["logits", *_names("", model)],
         loose=[TABLE],
@@ -50,7 +55,7 @@ class _Encoder(nn.Module):
         self.cross: Any = nn.ModuleList(layer.encoder_attn for layer in model.model.decoder.layers)
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        return cross_attention(self.cross, encode(self.encoder, features))
+        return turned(cross_attention(self.cross, encode(self.encoder, features)))
 
 
 class _Decoder(Decoder):

@@ -45,7 +45,7 @@ class Decoder(nn.Module):
     def decode(
         self, embedded: Tensor, past: Sequence[Tensor], cross: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """What comes out of the last layer, and the grown cache."""
+        """What comes out of the last layer, and the grown cache; `cross` has its keys turned."""
         start, count = past[0].shape[2], embedded.shape[1]
         hidden = embedded + self.decoder.embed_positions.weight[start : start + count]
         grown = []
@@ -83,9 +83,16 @@ def _recall(layer: Any, hidden: Tensor, past: Sequence[Tensor]) -> tuple[Tensor,
 
 
 def _listen_to_encoder(layer: Any, hidden: Tensor, cross: Sequence[Tensor]) -> Tensor:
-    attention = layer.encoder_attn
-    query = attention.q_proj(layer.encoder_attn_layer_norm(hidden))
-    return attend(attention, query, *cross)
+    """By plain products: for one query at a time onnxruntime's operator takes 1.4 times as long.
+
+    It takes no turned keys, and scales within its product, which is then made for many queries.
+    """
+    attention, (turned_key, value) = layer.encoder_attn, cross
+    query = attention.q_proj(layer.encoder_attn_layer_norm(hidden)) * attention.scaling
+    query = query.unflatten(2, (heads(attention), int(attention.head_dim))).transpose(1, 2)
+    joined = torch.softmax(query @ turned_key, dim=-1) @ value
+    out: Tensor = attention.out_proj(joined.transpose(1, 2).flatten(2))
+    return out
 
 
 def _feed_forward(layer: Any, hidden: Tensor) -> Tensor:
@@ -100,6 +107,11 @@ def cross_attention(attentions: Sequence[Any], hidden: Tensor) -> list[Tensor]:
         for attention in attentions
         for project in (attention.k_proj, attention.v_proj)
     ]
+
+
+def turned(cross: Sequence[Tensor]) -> list[Tensor]:
+    """The same with keys of shape (batch, heads, size, time), as a query is multiplied by them."""
+    return [part if i % 2 else part.transpose(2, 3) for i, part in enumerate(cross)]
 
 
 def caches(attentions: Sequence[Any], length: int, *, batch: int) -> list[Tensor]:

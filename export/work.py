@@ -47,10 +47,10 @@ def _whisper(bundle: Bundle, audio_seconds: float, tokens: float, window: float 
     frames = round(seconds * RATE / float(features["hop_length"]))
     encoder, decoder = _Graph(bundle.graph("encoder")), _Graph(bundle.graph("decoder"))
     sizes = {encoder.free("input_features", 2): frames}
-    heard = encoder.output_size(0, 2, sizes)
+    heard = encoder.output_size(1, 2, sizes)
     prompt = len(bundle.manifest.decoding["prefix"])
     names = {"tokens": decoder.free("tokens", 1), "past": decoder.free("past_key_0", 2)}
-    about = {decoder.free("cross_key_0", 2): heard}
+    about = {decoder.free("cross_value_0", 2): heard}
     first = decoder.work({**about, names["tokens"]: prompt, names["past"]: 0})
     middle = prompt + round(tokens / windows / 2)
     step = decoder.work({**about, names["tokens"]: 1, names["past"]: middle})

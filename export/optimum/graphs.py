@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from export.fused_attention import heads
 from export.optimum.merge import Port, merged
 from export.tracing import Signature, write_graph
-from export.whisper_parts import Decoder, caches, cross_attention, encode
+from export.whisper_parts import Decoder, caches, cross_attention, encode, turned
 
 _BATCH = {0: "batch_size"}
 _NEW, _OLD, _HEARD = (
@@ -66,13 +66,13 @@ class _First(Decoder):
             for _ in ("key", "value")
         ]
         cross = cross_attention([layer.encoder_attn for layer in layers], heard)
-        hidden, grown = self.decode(self.embed(tokens), empty, cross)
+        hidden, grown = self.decode(self.embed(tokens), empty, turned(cross))
         return [self.decoder.layer_norm(hidden) @ self.table, *grown, *cross]
 
 
 class _Later(Decoder):
     def forward(self, tokens: Tensor, past: list[Tensor], cross: list[Tensor]) -> list[Tensor]:
-        hidden, grown = self.decode(self.embed(tokens), past, cross)
+        hidden, grown = self.decode(self.embed(tokens), past, turned(cross))
         return [self.decoder.layer_norm(hidden) @ self.table, *grown]
 
 

@@ -30,9 +30,14 @@ def test_the_encoder_takes_any_count_of_frames(frames: int) -> None:
     mel = np.random.default_rng(frames).standard_normal((80, frames)).astype(np.float32)
     found = WhisperRecognizer(bundle).encode(mel)
     attention = checkpoint.model.model.decoder.layers[1].encoder_attn
-    expected = attention.v_proj(shortened(checkpoint.model, frames)(torch.from_numpy(mel)[None])[0])
-    merged = found["cross_value_1"].numpy().transpose(0, 2, 1, 3).reshape(expected.shape)
-    assert np.abs(merged - expected.detach().numpy()).max() < 1e-4
+    heard = shortened(checkpoint.model, frames)(torch.from_numpy(mel)[None])[0]
+    for kind, project, axes in (
+        ("key", attention.k_proj, (0, 3, 1, 2)),
+        ("value", attention.v_proj, (0, 2, 1, 3)),
+    ):
+        expected = project(heard).detach().numpy()
+        merged = found[f"cross_{kind}_1"].numpy().transpose(axes).reshape(expected.shape)
+        assert np.abs(merged - expected).max() < 1e-4
 
 
 def shortened(model: Any, frames: int) -> Any:
