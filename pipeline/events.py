@@ -8,10 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Planned:
-    """How many bundles there are to be, and which are still to be made."""
+    """How many bundles there are to be, which are still to be made, and which are there."""
 
     bundles: int
     to_build: tuple[str, ...]
+    done: tuple[str, ...]
 
 
 @dataclass(frozen=True)

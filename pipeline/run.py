@@ -112,7 +112,8 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
     for cell, why in beyond.items():
         if cell in stands.chosen:
             hear(Refused(cell.name, why, for_good=True))
-    hear(Planned(len(stands.chosen), tuple(cell.name for cell in to_build)))
+    made, left = (tuple(c.name for c in cells) for cells in (stands.done, to_build))
+    hear(Planned(len(stands.chosen), to_build=left, done=made))
     _build(tasks(wanted, to_build), tasks(wanted, wanted), recipe, way, noting)
     there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
     if len(there) + len(beyond) == len(wanted):

@@ -22,6 +22,10 @@ class Standing:
     #: Why, of those that no method's run can make.
     beyond: dict[Cell, str]
 
+    @property
+    def done(self) -> list[Cell]:
+        return [cell for cell in self.wanted if self.of(cell) == "done"]
+
     def of(self, cell: Cell) -> str:
         if cell in self.to_build:
             return "build"

@@ -1,16 +1,17 @@
-"""Logs hear that a bundle was made, wherever it was, and write down what it says of itself."""
+"""Logs hear that a bundle was made, now or before, and write down what it says of itself."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.events import Built, Event, Hear, Warned
+from pipeline.events import Built, Event, Hear, Planned, Warned
 from pipeline.logs.record import Record
 from pipeline.recipe import Recipe
 from runtime.bundle import Bundle
 from speech.errors import BadInput
 
-#: Raises BadInput for what it could not write.
+#: Says of the same bundle the same, and once only, however often it is told. Raises BadInput for
+#: what it could not write.
 Log = Callable[[Record], None]
 
 
@@ -33,14 +34,23 @@ def logging(
 
     def hearing(event: Event) -> None:
         hear(event)
-        if isinstance(event, Built):
+        for bundle in _made(event):
             for log in logs:
                 try:
-                    log(Record.of(Bundle.open(Path(recipe.output) / event.bundle)))
+                    log(Record.of(Bundle.open(Path(recipe.output) / bundle)))
                 except BadInput as error:
-                    hear(Warned(event.bundle, f"not logged: {error}"))
+                    hear(Warned(bundle, f"not logged: {error}"))
 
     yield hearing
+
+
+def _made(event: Event) -> tuple[str, ...]:
+    match event:
+        case Planned(done=bundles):
+            return bundles
+        case Built(bundle=bundle):
+            return (bundle,)
+    return ()
 
 
 def _refuse_nowhere(place: str | None, option: str, example: str) -> None:

@@ -12,6 +12,8 @@ _MIB = 1 << 20
 @dataclass(frozen=True)
 class Record:
     name: str
+    #: The hash that tells this bundle from others of its name.
+    bundle: str
     #: What was asked for.
     parameters: Mapping[str, str | float | int]
     #: What came of it: rates and sparsity as fractions, the size of what a device needs in MiB.
@@ -38,6 +40,7 @@ class Record:
         }
         return cls(
             manifest.name,
+            bundle.sha256,
             {name: value for name, value in asked.items() if value is not None},
             scalars,
             dict(_losses(provenance.get("lessons", []))),

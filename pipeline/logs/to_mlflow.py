@@ -21,6 +21,9 @@ _TIMES = "2"
 #: What MLflow takes at a time.
 _MOST = 1000
 
+#: Tells a run's bundle by its hash.
+_TAG = "secateur.bundle"
+
 #: Of an address that is none, or of a folder, MLflow lets through what it meets.
 _FAULTS = (MlflowException, OSError, ValueError)
 
@@ -42,7 +45,11 @@ class MlflowLog:
 
     def __call__(self, record: Record) -> None:
         try:
-            run = self._client.create_run(self._experiment, run_name=record.name).info.run_id
+            if self._has(record):
+                return
+            run = self._client.create_run(
+                self._experiment, run_name=record.name, tags={_TAG: record.bundle}
+            ).info.run_id
             parameters = [Param(name, str(value)) for name, value in record.parameters.items()]
             metrics = _metrics(record)
             self._client.log_batch(run, params=parameters)
@@ -51,6 +58,11 @@ class MlflowLog:
             self._client.set_terminated(run)
         except _FAULTS as error:
             raise self._unreachable(error) from error
+
+    def _has(self, record: Record) -> bool:
+        """A run that was cut off in the middle does not count."""
+        wanted = f"tags.`{_TAG}` = '{record.bundle}' AND attributes.status = 'FINISHED'"
+        return bool(self._client.search_runs([self._experiment], wanted, max_results=1))
 
     def _unreachable(self, error: Exception) -> BadInput:
         said = str(error).strip().splitlines()[0].rstrip(".")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.events import Built, Event, Warned
+from pipeline.events import Built, Event, Planned, Warned
 from pipeline.logs import logging
 from pipeline.recipe import Recipe
 from speech.errors import BadInput
@@ -89,6 +89,13 @@ def test_tensorboard_shows_what_a_bundle_is_and_how_it_learnt(
     assert asked == ASKED
 
 
+def test_a_bundle_that_was_there_already_is_logged_too(recipe: Recipe, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    with logging(lambda _: None, recipe, tensorboard=str(tmp_path / "runs")) as hear:
+        hear(Planned(1, to_build=(), done=(BUILT.bundle,)))
+    assert shown(tmp_path / "runs" / BUILT.bundle)[1] == ASKED
+
+
 def shown(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], dict[str, Any]]:
     """Scalars by step, and hyperparameters, as TensorBoard itself finds them."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -111,6 +118,7 @@ def test_mlflow_gets_a_run_a_bundle(
     uri = (tmp_path / "store").as_uri()
     with logging(lambda _: None, recipe, mlflow=uri) as hear:
         hear(BUILT)
+        hear(Planned(1, to_build=(), done=(BUILT.bundle,)))
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("trial")
     (run,) = client.search_runs([experiment.experiment_id])

@@ -178,7 +178,7 @@ def test_what_no_method_can_make_is_said_and_not_tried_again(write_recipe: Write
     events = [json.loads(line) for line in again.stdout.splitlines()]
     assert [e["bundle"] for e in events if e["event"] == "refused"] == beyond.split(", ")
     [plan] = [e for e in events if e["event"] == "planned"]
-    assert plan == {"event": "planned", "bundles": 4, "to_build": []}
+    assert (plan["bundles"], plan["to_build"], len(plan["done"])) == (4, [], 2)
     forced = secateur("run", str(path), "--only", "*-97", "--force", "--dry-run", "--json")
     states = {e["bundle"]: e["state"] for e in json.loads(forced.stdout)["bundles"]}
     assert states["sew-obs_structured-97"] == "build"
