@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runtime.bundle import Bundle
 from runtime.json_fields import JsonFields
-from runtime.session import open_session
+from runtime.session import open_session, running
 from runtime.settings import DEFAULT, Settings
 from runtime.silence import is_inaudible
 from runtime.transcript import PhaseClock, Transcript
@@ -68,6 +68,7 @@ class CtcRecognizer:
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
+        self._folder = bundle.folder
         self.rules = CtcRules.from_json(manifest.decoding, f"{bundle.folder}, 'decoding'")
         self._normalise = manifest.features.get("do_normalize", True) is True
         self._symbols = _read_symbols(bundle)
@@ -106,7 +107,8 @@ class CtcRecognizer:
 
     def logits(self, values: Floats) -> Floats:
         """Scores of shape (frames, symbols) for a prepared waveform."""
-        logits: Floats = self._session.run(None, {"input_values": values[None]})[0][0]
+        with running(self._folder):
+            logits: Floats = self._session.run(None, {"input_values": values[None]})[0][0]
         return logits
 
     def text(self, tokens: list[int]) -> str:

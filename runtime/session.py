@@ -2,6 +2,8 @@
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,22 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
         raise BadInput(f"onnxruntime cannot open {path} ({reason}): export it again.") from error
 
 
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """One sentence where onnxruntime gives up amid the graphs of a bundle."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != onnxruntime.__name__:
+            raise
+        said = str(error).strip().splitlines()[0].rstrip(".").rpartition("Status Message: ")[2]
+        reason = re.sub(r"^/\S+:\d+ ", "", said)  # where that is in its sources
+        raise BadInput(
+            f"onnxruntime cannot run {folder} ({reason}): give it a shorter window, or export the "
+            "bundle again."
+        ) from error
+
+
 def _options(settings: Settings) -> Any:
     """For a small machine. Memory plans are off: every length of the cache would keep its own.
     So is reuse: it keeps a layer's memory for the next one, while attention needs other memory.
@@ -69,7 +87,7 @@ def _options(settings: Settings) -> Any:
     if settings.arena:
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised, and need not be printed too
     spinning = str(int(settings.spinning))
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     return options

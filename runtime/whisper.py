@@ -13,7 +13,7 @@ from runtime.bundle import MANIFEST, Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.json_fields import JsonFields
 from runtime.packed.reader import PackedFile
-from runtime.session import open_session
+from runtime.session import open_session, running
 from runtime.settings import DEFAULT, Settings
 from runtime.silence import is_silent
 from runtime.spelling import Spelling
@@ -77,6 +77,7 @@ class WhisperRecognizer:
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
+        self._folder = bundle.folder
         where = f"{bundle.folder}, 'decoding'"
         self.rules = WhisperRules.from_json(manifest.decoding, where)
         self.features = _features(bundle, settings.window)
@@ -148,7 +149,8 @@ class WhisperRecognizer:
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
         given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
-        emitted = self._encoder.run_with_ort_values(self._emitted, given)
+        with running(self._folder):
+            emitted = self._encoder.run_with_ort_values(self._emitted, given)
         return dict(zip(self._emitted, emitted, strict=True))
 
     def start(self) -> Cache:
@@ -161,9 +163,9 @@ class WhisperRecognizer:
         if self._embedding:
             columns = self._embedding.columns(tokens)
             given[GIVEN] = OrtValue.ortvalue_from_numpy(columns)
-        logits, *grown = self._decoder.run_with_ort_values(
-            self._returned, {**given, **past, **cross}
-        )
+        given |= {**past, **cross}
+        with running(self._folder):
+            logits, *grown = self._decoder.run_with_ort_values(self._returned, given)
         return logits.numpy()[0], dict(zip(self._kept, grown, strict=True))
 
     def _decode(self, cross: Cache, clock: PhaseClock) -> list[int]:

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -146,6 +146,9 @@ def _put_back(old: Path, folder: Path) -> None:
     """What was to give way stays where nothing took its place, and goes where something did."""
     if old.is_dir() and not folder.exists():
         old.rename(folder)
+    for place, _, _ in os.walk(old):  # out of a folder that is closed to writers nothing goes
+        with suppress(OSError):
+            os.chmod(place, 0o700)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -232,6 +232,19 @@ def test_a_longer_window_than_it_has_positions_for_is_refused() -> None:
         windowed(4.5)
 
 
+def test_features_of_a_longer_window_than_there_are_positions_for_end_in_one_sentence() -> None:
+    bundle = whisper()[1]
+    features = {**bundle.manifest.features}
+    features |= {key: 2 * features[key] for key in ("chunk_length", "n_samples", "nb_max_frames")}
+    manifest = dataclasses.replace(bundle.manifest, features=features)
+    recognizer = WhisperRecognizer(Bundle(bundle.folder, manifest))
+    sentence = (
+        rf"^onnxruntime cannot run {bundle.folder} \(.*200 by 400\): give it a shorter window"
+    )
+    with pytest.raises(BadInput, match=sentence):
+        recognizer.transcribe(CLIPS[0])
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

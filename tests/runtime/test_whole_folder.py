@@ -1,12 +1,15 @@
 """A folder or file is there as a whole or not at all, and a failure loses none that was there."""
 
 import errno
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from runtime.whole_folder import whole_file, written_whole
 from speech.errors import BadInput
+from tests.privileges import give_up_privileges
 
 
 @pytest.fixture
@@ -32,6 +35,21 @@ def test_an_error_leaves_what_was_there(folder: Path) -> None:
         (place / "weights").write_text("second")
         raise RuntimeError
     assert (folder / "weights").read_text() == "first"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_one_that_is_closed_to_writers_gives_way_with_all_that_is_in_it(folder: Path) -> None:
+    folder.chmod(0o500)
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            give_up_privileges()
+            with written_whole(folder, replace=True) as place:
+                (place / "weights").write_text("second")
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (folder / "weights").read_text() == "second"
     assert list(folder.parent.iterdir()) == [folder]
 
 
