@@ -1,13 +1,18 @@
-"""What the dense model makes of the speech, kept on the disk for other cells and processes."""
+"""What the dense model makes of the speech, kept on the disk for other cells and processes.
+
+What has been damaged there is worked out anew.
+"""
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -17,8 +22,12 @@ from prune.gradients import Gradients
 from prune.oneshot import Statistics
 from prune.options import Options
 from runtime.whole_folder import whole_file
+from speech.parsed import json_from
 
 Value = TypeVar("Value")
+
+#: Of reading a file that is not what was written.
+_DAMAGE = (ValueError, KeyError, AttributeError, SafetensorError)
 
 
 class KeptStatistics(Statistics):
@@ -70,9 +79,8 @@ class KeptStatistics(Statistics):
     def _numbers(self, name: str, work_out: Callable[[], dict[str, Value]]) -> dict[str, Value]:
         path = self._folder / f"{name}.json"
         with self._by_one(name):
-            if path.exists():
-                found: dict[str, Value] = json.loads(path.read_text())
-                return found
+            with suppress(FileNotFoundError, *_DAMAGE):
+                return dict(json_from(path.read_bytes()).items())
             found = work_out()
             with whole_file(path, replace=True) as file:
                 file.write(json.dumps(found).encode())
@@ -92,9 +100,9 @@ class KeptStatistics(Statistics):
         self, name: str, work_out: Callable[[], dict[str, Tensor]]
     ) -> dict[str, Tensor]:
         path, shared = self._folder / f"{name}.safetensors", self._folder / f"{name}.shared.json"
-        if path.exists() and shared.exists():
+        with suppress(FileNotFoundError, *_DAMAGE):
             there = load_file(path, device=str(self._device))
-            owners: dict[str, str] = json.loads(shared.read_text())
+            owners = json_from(shared.read_bytes())
             return {layer: there[owner] for layer, owner in owners.items()}
         found = work_out()
         owners = _owners(found)

@@ -148,7 +148,7 @@ def _put_back(old: Path, folder: Path) -> None:
         old.rename(folder)
     for place, _, _ in os.walk(old):  # out of a folder that is closed to writers nothing goes
         with suppress(OSError):
-            os.chmod(place, 0o700)
+            Path(place).chmod(0o700)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from bench.results import read_results
 from export.packed_checkpoint import load
 from pipeline.plan import Cell
 from pipeline.recipe import read_recipe
+from pipeline.tasks import STATISTICS
 from pipeline.workshop import Workshop
 from prune import oneshot
 from prune.checkpoint import open_checkpoint
@@ -196,4 +197,13 @@ def test_cells_share_statistics_but_no_weights(
     alone = open_checkpoint(model)
     prune(alone, "owl_mp", 0.5, clips)
     for mine, theirs in zip(made["owl_mp"].parameters(), alone.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+    heard.clear()
+    (kept,) = (recipe.parent / "out" / STATISTICS).glob("*/hessians.safetensors")
+    kept.write_bytes(kept.read_bytes()[:-1])
+    later = Workshop(model, content, torch.device("cpu"), lambda _: None)
+    again = later.pruned(Cell(model, "owl_mp", 0.5), recipe.parent)[0].model
+    assert len(heard) == 1, "what was damaged is worked out anew"
+    for mine, theirs in zip(again.parameters(), alone.model.parameters(), strict=True):
         assert torch.equal(mine, theirs)
