@@ -72,15 +72,7 @@ def measure_here(
     """
     if not bundles:
         return []
-    count = samples * len(clips)
-    plan = Plan(
-        warm_up=warm_up,
-        min_samples=count,
-        max_samples=count,
-        budget_seconds=timeout * count,
-        turn_samples=max(8, -(-count // 4)),
-        timeout_seconds=timeout,
-    )
+    plan = Plan.exactly(samples * len(clips), warm_up=warm_up, timeout_seconds=timeout)
     with _place(folder) as place:
         files = tuple(clip_files(clips, place / "clips"))
         cases = cases_here(bundles, [Settings(threads=threads)])

@@ -157,13 +157,7 @@ def _on_devices(
 def _begun(worker: Worker, bundles: Sequence[Bundle], recipe: Recipe, clips: Corpus) -> Job:
     """The job that an interrupted run has left there, if it is for the same; else a new one."""
     count = recipe.measure.samples * len(clips)
-    plan = Plan(
-        warm_up=recipe.measure.warm_up,
-        min_samples=count,
-        max_samples=count,
-        tightness=0.0,
-        budget_seconds=Plan.timeout_seconds * count,
-    )
+    plan = Plan.exactly(count, warm_up=recipe.measure.warm_up)
     request = Request(
         bundles, clips, [Settings(threads=recipe.measure.threads)], plan, recipe.seed, wait=True
     )

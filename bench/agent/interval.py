@@ -1,7 +1,8 @@
 """How well a median is known: its 95 % interval, without assuming how the samples spread.
 
 Clips differ in length, so each sample is taken as a share of the median of its clip; what is left
-is the spread of the measuring itself.
+is the spread of the measuring itself. What befalls one process befalls all its samples, so the
+medians of the processes have to agree as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 #: With fewer, even the whole range covers the median less often than in 95 of 100 cases.
 FEWEST = 6
@@ -30,25 +32,30 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def median_interval(timed: Iterable[tuple[int, float]]) -> Interval | None:
-    """From (clip, seconds) pairs; None with too few of them to say.
+def median_interval(turns: Iterable[Sequence[tuple[int, float]]]) -> Interval | None:
+    """From (clip, seconds) pairs by the process that took them; None with too few to say.
 
     A clip that was heard once says nothing of the spread and is left out.
     """
+    turns = list(turns)
     by_clip: dict[int, list[float]] = defaultdict(list)
-    for clip, seconds in timed:
+    for clip, seconds in chain.from_iterable(turns):
         by_clip[clip].append(seconds)
-    shares: list[float] = []
-    for heard in by_clip.values():
-        middle = statistics.median(heard)
-        if len(heard) > 1 and middle > 0:
-            shares += [seconds / middle for seconds in heard]
-    return _of_median(sorted(shares)) if len(shares) >= FEWEST else None
+    usual = {c: statistics.median(heard) for c, heard in by_clip.items() if len(heard) > 1}
+    shares = [[s / usual[clip] for clip, s in turn if usual.get(clip)] for turn in turns]
+    every = list(chain.from_iterable(shares))
+    if len(every) < FEWEST:
+        return None
+    alone = _of_median(every)
+    among = _of_median([statistics.median(turn) for turn in shares if turn])
+    return Interval(min(alone.low, among.low), max(alone.high, among.high))
 
 
 def _of_median(values: Sequence[float]) -> Interval:
-    rank = _rank(len(values))
-    return Interval(values[rank], values[-1 - rank])
+    """The whole range, where there are too few for less."""
+    rank = max(0, _rank(len(values)))
+    ranked = sorted(values)
+    return Interval(ranked[rank], ranked[-1 - rank])
 
 
 def _rank(count: int) -> int:

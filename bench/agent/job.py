@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.agent.records import record_from
 from runtime.settings import Settings
@@ -64,6 +64,18 @@ class Plan:
     sustained_seconds: float | None = None  # one long turn a case instead of many short ones
     cool_to_degrees: float | None = None  # None: two above what it was at the start
     cool_wait_seconds: float = 300.0
+
+    @classmethod
+    def exactly(cls, samples: int, **others: Any) -> Self:
+        """So many, whatever they tell; also a few are taken in several turns."""
+        plan = cls(
+            min_samples=samples,
+            max_samples=samples,
+            tightness=0.0,
+            turn_samples=min(cls.turn_samples, max(4, -(-samples // 4))),
+            **others,
+        )
+        return replace(plan, budget_seconds=plan.timeout_seconds * samples)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,17 @@ Nothing is remembered but the journal: who resumes a job goes on exactly as if n
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
 from bench.agent.interval import median_interval
 from bench.agent.job import Case, Job, Plan
 from bench.agent.ledger import Ledger, Turn
+
+#: Processes that a median is asked of: a machine is slow for seconds at a time, and one process may
+#: see nothing else.
+_FEWEST_TURNS = 3
 
 #: Samples that no run ever takes: its seconds end it.
 _ENDLESS = 2**62
@@ -62,16 +67,17 @@ def _is_enough(plan: Plan, turns: list[Turn]) -> bool:
     samples = [sample for turn in turns for _, sample in turn.samples]
     if len(samples) >= plan.max_samples or _spent(turns) >= plan.budget_seconds:
         return True
-    if len(samples) < plan.min_samples:
+    if len(samples) < plan.min_samples or len(turns) < _FEWEST_TURNS:
         return False
-    interval = median_interval((sample.clip, sample.seconds) for sample in samples)
+    interval = median_interval(turn.timed for turn in turns)
     return interval is not None and interval.half_width <= plan.tightness
 
 
 def _planned(job: Job, ledger: Ledger, case: Case) -> TurnPlan:
     plan, turns = job.plan, ledger.good_turns(case.id)
     taken = sum(len(turn.samples) for turn in turns)
-    samples = min(plan.turn_samples, plan.max_samples - taken)
+    left = plan.max_samples - taken
+    samples = math.ceil(left / math.ceil(left / plan.turn_samples))  # in turns of one length
     seconds = plan.budget_seconds - _spent(turns)
     if plan.sustained_seconds is not None:
         samples, seconds = _ENDLESS, plan.sustained_seconds

@@ -207,12 +207,8 @@ def _remember(paths: Sequence[Path], bundles: Sequence[Bundle]) -> None:
 def _plan(samples: int | None, budget: float | None, sustained: float | None) -> Plan:
     from bench.agent.job import Plan
 
-    plan = Plan(sustained_seconds=sustained)
-    if samples is not None:
-        endless = plan.timeout_seconds * samples
-        plan = replace(
-            plan, min_samples=samples, max_samples=samples, tightness=0.0, budget_seconds=endless
-        )
+    plan = Plan() if samples is None else Plan.exactly(samples)
+    plan = replace(plan, sustained_seconds=sustained)
     return plan if budget is None else replace(plan, budget_seconds=budget)
 
 

@@ -37,7 +37,7 @@ def test_a_bundle_is_measured_in_a_process_without_torch(
     assert measured.latency is not None
     assert (measured.latency.count, measured.latency.p90) == (6, None)
     assert measured.audio_seconds == pytest.approx(3.0)
-    assert (measured.case, measured.turns) == ("tiny-magnitude-70/t1", 1)
+    assert (measured.case, measured.turns) == ("tiny-magnitude-70/t1", 2)
     assert measured.score is not None
     assert (measured.score["words"], measured.score["normalizer"]) == (8, "basic")
     assert measured.settings["threads"] == 1
@@ -165,11 +165,10 @@ def test_a_case_that_takes_too_long_is_stopped(bundle: Path, clips: tuple[Clip, 
     [late] = measure_here(
         [bundle],
         clips,
-        samples=10_000_000,
-        timeout=0.3,
+        timeout=0.05,  # Python alone takes longer to start
         progress=lambda step: pids.append(step.pid or 0),
     )
-    assert "Took longer than 0.3 s" in str(late.error)
+    assert "Took longer than 0.05 s" in str(late.error)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 

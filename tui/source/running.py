@@ -109,16 +109,7 @@ class DeviceRunner:
 
 
 def plan_of(order: Order) -> Plan:
-    plan = Plan()
-    if order.samples is not None:
-        count = order.samples
-        plan = replace(
-            plan,
-            min_samples=count,
-            max_samples=count,
-            tightness=0.0,
-            budget_seconds=plan.timeout_seconds * count,
-        )
+    plan = Plan() if order.samples is None else Plan.exactly(order.samples)
     budget = order.budget_seconds
     return plan if budget is None else replace(plan, budget_seconds=budget)
 
