@@ -1,8 +1,10 @@
 """How well a median is known: its 95 % interval, without assuming how the samples spread.
 
 Clips differ in length, so each sample is taken as a share of the median of its clip; what is left
-is the spread of the measuring itself. What befalls one process befalls all its samples, so the
-medians of the processes have to agree as well.
+is the spread of the measuring itself.
+
+What befalls a process befalls all its samples: a machine is slow for seconds at a time. So the
+interval is never narrower than what the medians of the processes say of theirs.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+#: Half an interval's width, as a share of the median, that two variants are still told apart by.
+_TOO_WIDE = 0.05
 #: With fewer, even the whole range covers the median less often than in 95 of 100 cases.
 FEWEST = 6
 #: Beyond, the exact sum takes long and changes nothing.
@@ -26,10 +30,16 @@ class Interval:
 
     low: float
     high: float
+    #: Half of the width if no process were slower than another.
+    alone: float
 
     @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
+
+    def is_wide(self, tightness: float) -> bool:
+        """Too wide for a plan that asks for so much."""
+        return self.half_width > max(tightness, _TOO_WIDE)
 
 
 def median_interval(turns: Iterable[Sequence[tuple[int, float]]]) -> Interval | None:
@@ -46,16 +56,16 @@ def median_interval(turns: Iterable[Sequence[tuple[int, float]]]) -> Interval | 
     every = list(chain.from_iterable(shares))
     if len(every) < FEWEST:
         return None
-    alone = _of_median(every)
-    among = _of_median([statistics.median(turn) for turn in shares if turn])
-    return Interval(min(alone.low, among.low), max(alone.high, among.high))
+    low, high = _of_median(every)
+    least, most = _of_median([statistics.median(turn) for turn in shares if turn])
+    return Interval(min(low, least), max(high, most), (high - low) / 2)
 
 
-def _of_median(values: Sequence[float]) -> Interval:
+def _of_median(values: Sequence[float]) -> tuple[float, float]:
     """The whole range, where there are too few for less."""
     rank = max(0, _rank(len(values)))
     ranked = sorted(values)
-    return Interval(ranked[rank], ranked[-1 - rank])
+    return ranked[rank], ranked[-1 - rank]
 
 
 def _rank(count: int) -> int:

@@ -13,8 +13,7 @@ from bench.agent.interval import median_interval
 from bench.agent.job import Case, Job, Plan
 from bench.agent.ledger import Ledger, Turn
 
-#: Processes that a median is asked of: a machine is slow for seconds at a time, and one process may
-#: see nothing else.
+#: Processes that a median is asked of, for one may see nothing but a slow spell of the machine.
 _FEWEST_TURNS = 3
 
 #: Samples that no run ever takes: its seconds end it.
@@ -70,7 +69,9 @@ def _is_enough(plan: Plan, turns: list[Turn]) -> bool:
     if len(samples) < plan.min_samples or len(turns) < _FEWEST_TURNS:
         return False
     interval = median_interval(turn.timed for turn in turns)
-    return interval is not None and interval.half_width <= plan.tightness
+    if interval is None or interval.alone > plan.tightness:
+        return False
+    return not interval.is_wide(plan.tightness)
 
 
 def _planned(job: Job, ledger: Ledger, case: Case) -> TurnPlan:
