@@ -2,9 +2,6 @@
 
 Clips differ in length, so each sample is taken as a share of the median of its clip; what is left
 is the spread of the measuring itself.
-
-What befalls a process befalls all its samples: a machine is slow for seconds at a time. So the
-interval is never narrower than what the medians of the processes say of theirs.
 """
 
 from __future__ import annotations
@@ -14,10 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
-#: Half an interval's width, as a share of the median, that two variants are still told apart by.
-_TOO_WIDE = 0.05
 #: With fewer, even the whole range covers the median less often than in 95 of 100 cases.
 FEWEST = 6
 #: Beyond, the exact sum takes long and changes nothing.
@@ -30,42 +24,31 @@ class Interval:
 
     low: float
     high: float
-    #: Half of the width if no process were slower than another.
-    alone: float
 
     @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
 
-    def is_wide(self, tightness: float) -> bool:
-        """Too wide for a plan that asks for so much."""
-        return self.half_width > max(tightness, _TOO_WIDE)
 
-
-def median_interval(turns: Iterable[Sequence[tuple[int, float]]]) -> Interval | None:
-    """From (clip, seconds) pairs by the process that took them; None with too few to say.
+def median_interval(timed: Iterable[tuple[int, float]]) -> Interval | None:
+    """From (clip, seconds) pairs; None with too few of them to say.
 
     A clip that was heard once says nothing of the spread and is left out.
     """
-    turns = list(turns)
     by_clip: dict[int, list[float]] = defaultdict(list)
-    for clip, seconds in chain.from_iterable(turns):
+    for clip, seconds in timed:
         by_clip[clip].append(seconds)
-    usual = {c: statistics.median(heard) for c, heard in by_clip.items() if len(heard) > 1}
-    shares = [[s / usual[clip] for clip, s in turn if usual.get(clip)] for turn in turns]
-    every = list(chain.from_iterable(shares))
-    if len(every) < FEWEST:
-        return None
-    low, high = _of_median(every)
-    least, most = _of_median([statistics.median(turn) for turn in shares if turn])
-    return Interval(min(low, least), max(high, most), (high - low) / 2)
+    shares: list[float] = []
+    for heard in by_clip.values():
+        middle = statistics.median(heard)
+        if len(heard) > 1 and middle > 0:
+            shares += [seconds / middle for seconds in heard]
+    return _of_median(sorted(shares)) if len(shares) >= FEWEST else None
 
 
-def _of_median(values: Sequence[float]) -> tuple[float, float]:
-    """The whole range, where there are too few for less."""
-    rank = max(0, _rank(len(values)))
-    ranked = sorted(values)
-    return ranked[rank], ranked[-1 - rank]
+def _of_median(values: Sequence[float]) -> Interval:
+    rank = _rank(len(values))
+    return Interval(values[rank], values[-1 - rank])
 
 
 def _rank(count: int) -> int:

@@ -45,11 +45,6 @@ class Turn:
     def seconds(self) -> float:
         return self.ended - self.started
 
-    @property
-    def timed(self) -> list[tuple[int, float]]:
-        """Clip and seconds of each sample."""
-        return [(sample.clip, sample.seconds) for _, sample in self.samples]
-
 
 class Ledger:
     """Turns that ended, by case; what a turn without an end had measured is dropped."""

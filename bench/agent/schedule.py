@@ -68,10 +68,8 @@ def _is_enough(plan: Plan, turns: list[Turn]) -> bool:
         return True
     if len(samples) < plan.min_samples or len(turns) < _FEWEST_TURNS:
         return False
-    interval = median_interval(turn.timed for turn in turns)
-    if interval is None or interval.alone > plan.tightness:
-        return False
-    return not interval.is_wide(plan.tightness)
+    interval = median_interval((sample.clip, sample.seconds) for sample in samples)
+    return interval is not None and interval.half_width <= plan.tightness
 
 
 def _planned(job: Job, ledger: Ledger, case: Case) -> TurnPlan:

@@ -35,7 +35,7 @@ def _measurement(job: Job, case: Case, ledger: Ledger) -> Measurement:
         return bare
     clips = job.clips
     samples = [_sample(clips[s.clip].label, s) for turn in turns for _, s in turn.samples]
-    interval = median_interval(turn.timed for turn in turns)
+    interval = median_interval((s.clip, s.seconds) for turn in turns for _, s in turn.samples)
     lengths = {s.clip: s.audio_seconds for turn in turns for _, s in turn.samples}
     sustained = job.plan.sustained_seconds
     queued_share = _queued_share(samples, case.settings.threads)

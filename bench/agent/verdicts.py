@@ -19,6 +19,8 @@ NOISY = "NOISY"  # others took the processor, or the median is not known well en
 TOO_FEW = "TOO_FEW"  # fewer samples than the plan asked for, or than an interval needs
 EMULATED = "EMULATED"  # an emulator ran it: speed, memory and heat are the host's
 
+#: Half an interval's width, as a share of the median, that two variants are still told apart by.
+_TOO_WIDE = 0.05
 #: Of its threads' time, what others may have of the processor.
 _TOO_CROWDED = 0.05
 #: MiB by which the used swap may grow without anybody calling it swapping.
@@ -40,12 +42,15 @@ def verdicts_on(
         THROTTLED_VERDICT: any(_had(turn, slowed) for turn in turns),
         UNDER_VOLTED: any(_had(turn, UNDER_VOLTAGE) for turn in turns),
         SWAPPED: any(_swapped(turn) for turn in turns),
-        NOISY: (queued_share or 0) > _TOO_CROWDED
-        or (interval is not None and interval.is_wide(plan.tightness)),
+        NOISY: (queued_share or 0) > _TOO_CROWDED or _is_wide(plan, interval),
         TOO_FEW: samples < plan.min_samples or interval is None,
         EMULATED: emulated,
     }
     return tuple(name for name, holds in against.items() if holds) or (VALID,)
+
+
+def _is_wide(plan: Plan, interval: Interval | None) -> bool:
+    return interval is not None and interval.half_width > max(plan.tightness, _TOO_WIDE)
 
 
 def _had(turn: Turn, bits: int) -> bool:
