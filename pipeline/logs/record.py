@@ -1,10 +1,12 @@
 """What a bundle says of itself, in the words of those who draw training runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from runtime.bundle import Bundle
+from runtime.bundle import MANIFEST, Bundle
+from speech.errors import BadInput
 
 _MIB = 1 << 20
 
@@ -33,18 +35,31 @@ class Record:
             "seed": provenance.get("seed"),
             "precision": manifest.precision,
         }
+        with _as_a_run_writes_it(bundle, "score"):
+            rates = {key: float(score[key]) for key in ("wer", "cer") if key in score}
+        with _as_a_run_writes_it(bundle, "provenance"):
+            losses = dict(_losses(provenance.get("lessons", [])))
+            if any(isinstance(value, Mapping | list) for value in asked.values()):
+                raise ValueError
         scalars = {
             "sparsity": manifest.sparsity.achieved,
             "size_mib": sum(file.size for file in bundle.device_files) / _MIB,
-            **{key: float(score[key]) for key in ("wer", "cer") if key in score},
+            **rates,
         }
-        return cls(
-            manifest.name,
-            bundle.sha256,
-            {name: value for name, value in asked.items() if value is not None},
-            scalars,
-            dict(_losses(provenance.get("lessons", []))),
-        )
+        parameters = {name: value for name, value in asked.items() if value is not None}
+        return cls(manifest.name, bundle.sha256, parameters, scalars, losses)
+
+
+@contextmanager
+def _as_a_run_writes_it(bundle: Bundle, key: str) -> Iterator[None]:
+    """A manifest may have been changed since, and whoever opens a bundle looks at no more of it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise BadInput(
+            f"{bundle.folder / MANIFEST}: {key!r} is not as a run writes it; "
+            "--force makes the bundle anew."
+        ) from error
 
 
 def _losses(lessons: Sequence[Any]) -> list[tuple[str, list[tuple[int, float]]]]:

@@ -96,6 +96,34 @@ def test_a_bundle_that_was_there_already_is_logged_too(recipe: Recipe, tmp_path:
     assert shown(tmp_path / "runs" / BUILT.bundle)[1] == ASKED
 
 
+@pytest.mark.parametrize(
+    ("key", "damaged"),
+    [
+        ("score", {"wer": "x"}),
+        ("score", {"cer": None}),
+        ("provenance", {"lessons": [{"held_out": [[1]]}]}),
+        ("provenance", {"lessons": 3}),
+        ("provenance", {"seed": [3]}),
+    ],
+)
+def test_what_is_damaged_is_said_and_keeps_no_other_from_the_log(
+    key: str, damaged: object, recipe: Recipe, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    bundle(tmp_path / "out" / "other")
+    manifest = tmp_path / "out" / "other" / "bundle.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {key: damaged}))
+    heard: list[Event] = []
+    planned = Planned(2, to_build=(), done=("other", BUILT.bundle))
+    with logging(heard.append, recipe, tensorboard=str(tmp_path / "runs")) as hear:
+        hear(planned)
+    why = (
+        f"not logged: {manifest}: '{key}' is not as a run writes it; --force makes the bundle anew."
+    )
+    assert heard == [planned, Warned("other", why)]
+    assert [run.name for run in (tmp_path / "runs").iterdir()] == [BUILT.bundle]
+
+
 def shown(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], dict[str, Any]]:
     """Scalars by step, and hyperparameters, as TensorBoard itself finds them."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
