@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,25 @@ def test_a_log_that_cannot_be_written_costs_no_bundle(recipe: Recipe, tmp_path: 
         hear(BUILT)
     assert heard[0] == BUILT
     assert isinstance(heard[1], Warned) and "not logged" in heard[1].said
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_older_log(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    runs, heard = tmp_path / "runs", list[Event]()
+    with logging(heard.append, recipe, tensorboard=str(runs)) as hear:
+        hear(BUILT)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            hear(BUILT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(heard[2], Warned)
+    assert heard[2].said.startswith("not logged: The disk is full, and ")
+    assert shown(runs / BUILT.bundle)[1] == ASKED
+    assert len([*(runs / BUILT.bundle).iterdir()]) == 1
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
