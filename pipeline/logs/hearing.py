@@ -1,6 +1,6 @@
 """Logs hear that a bundle was made, now or before, and write down what it says of itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,14 +34,25 @@ def logging(
 
     def hearing(event: Event) -> None:
         hear(event)
-        for bundle in _made(event):
-            for log in logs:
-                try:
-                    log(Record.of(Bundle.open(Path(recipe.output) / bundle)))
-                except BadInput as error:
-                    hear(Warned(bundle, f"not logged: {error}"))
+        for bundle in _made(event) if logs else ():
+            for why in _logged(Path(recipe.output) / bundle, logs):
+                hear(Warned(bundle, f"not logged: {why}"))
 
     yield hearing
+
+
+def _logged(bundle: Path, logs: Sequence[Log]) -> Iterator[BadInput]:
+    """Why it was not, by each that could not."""
+    try:
+        record = Record.of(Bundle.open(bundle))
+    except BadInput as error:
+        yield error
+        return
+    for log in logs:
+        try:
+            log(record)
+        except BadInput as error:
+            yield error
 
 
 def _made(event: Event) -> tuple[str, ...]:

@@ -125,6 +125,20 @@ def test_what_is_damaged_is_said_and_keeps_no_other_from_the_log(
     assert [run.name for run in (tmp_path / "runs").iterdir()] == [BUILT.bundle]
 
 
+def test_damage_is_said_once_though_there_are_two_logs(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    (tmp_path / "out" / BUILT.bundle / "bundle.json").write_text("{}")
+    heard: list[Event] = []
+    places = {"tensorboard": str(tmp_path / "runs"), "mlflow": (tmp_path / "store").as_uri()}
+    with logging(heard.append, recipe, **places) as hear:
+        hear(BUILT)
+    assert [type(event) for event in heard] == [Built, Warned]
+
+
 def shown(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], dict[str, Any]]:
     """Scalars by step, and hyperparameters, as TensorBoard itself finds them."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
