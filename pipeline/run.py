@@ -127,7 +127,7 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
         _report(measured, bundles, recipe, corpus, hear, quoted)
     unreachable = {cell.name for cell in beyond if cell in stands.chosen}
     return Outcome(
-        rows_from(measured.all),
+        rows_from(measured.all, {bundle.sha256: bundle.manifest for bundle in bundles}),
         output / RESULTS,
         len(to_build) - len(refused),
         measured.new,

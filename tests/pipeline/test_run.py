@@ -131,6 +131,9 @@ def test_other_precisions_are_made_from_what_is_there(
     assert manifests(output)[name] == before[name]
     assert rows[f"{name}-int8"]["size_mib"] < rows[name]["size_mib"]
     assert rows[f"{name}-int8"]["wer"] is not None
+    precisions = {row["name"]: row["precision"] for row in rows.values()}
+    assert precisions == {name: "fp32", f"{name}-fp16": "fp16", f"{name}-int8": "int8"}
+    assert rows[name]["model"] == str(tiny_folders["whisper"])
     bundle = Bundle.open(output / f"{name}-int8", check_hashes=True)
     assert bundle.manifest.precision == "int8"
     assert bundle.manifest.provenance["parent"] == Bundle.open(output / name).sha256
