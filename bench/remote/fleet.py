@@ -38,24 +38,23 @@ def all_at_once(workers: Sequence[Worker], begin: Begin, *, look_on: bool = True
     own, other than BadInput, are raised.
     """
     outcomes = [Outcome(worker.device.name) for worker in workers]
+    endings = [threading.Event() for _ in workers]
     faults: list[Exception] = []
 
-    def work(worker: Worker, outcome: Outcome) -> None:
+    def work(worker: Worker, outcome: Outcome, ending: threading.Event) -> None:
         try:
             _work(worker, outcome, begin, look_on)
         except Exception as fault:
             faults.append(fault)
+        finally:
+            ending.set()
 
     with ExitStack() as stack:
         for worker in workers:
             stack.enter_context(worker)
-        threads = [
-            threading.Thread(target=work, args=pair, daemon=True)
-            for pair in zip(workers, outcomes, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        _join(threads, workers)
+        for parts in zip(workers, outcomes, endings, strict=True):
+            threading.Thread(target=work, args=parts, daemon=True).start()
+        _wait(endings, workers)
     if faults:
         raise faults[0]
     return outcomes
@@ -70,14 +69,23 @@ def _work(worker: Worker, outcome: Outcome, begin: Begin, look_on: bool) -> None
     except Detached:
         outcome.detached = True
     except BadInput as problem:
-        outcome.problem = str(problem)
+        if worker.stop.is_set():  # an errand that we ended ourselves
+            outcome.detached = True
+        else:
+            outcome.problem = str(problem)
 
 
-def _join(threads: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:
-    while any(thread.is_alive() for thread in threads):
+def _wait(endings: Sequence[threading.Event], workers: Sequence[Worker]) -> None:
+    """Not by `Thread.join`: a thread that it is interrupted in passes for ended in Python 3.11.
+
+    After Ctrl-C they are told again and again: between two errands there is nothing to be ended.
+    """
+    is_leaving = False
+    while not all(ending.is_set() for ending in endings):
         try:
-            for thread in threads:
-                thread.join(_TICK)
-        except KeyboardInterrupt:
-            for worker in workers:
+            for worker in workers if is_leaving else ():
                 worker.interrupt()
+            for ending in endings:
+                ending.wait(_TICK)
+        except KeyboardInterrupt:
+            is_leaving = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from bench.remote.fleet import Outcome
 from bench.results import read_results
 from pipeline.commands.bench_outcome import finish
 from tests.pipeline.command_line import assert_one_sentence, secateur
-from tests.remote.sshd import Board
+from tests.remote.sshd import Board, wait_until
 
 
 @pytest.fixture
@@ -143,6 +145,20 @@ def test_a_damaged_job_keeps_nobody_from_others(once_here: list[str], tmp_path: 
     assert_one_sentence(secateur("bench", "stop", "this", "0123"), "0123/job.json is damaged")
     assert secateur(*once_here, "--json").returncode == 0
     assert secateur("bench", "stop", "this").stdout.endswith("does not run.\n")
+
+
+def test_ctrl_c_says_which_job_goes_on(once_here: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", *once_here, "--sustained", "60"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        copies = tmp_path / "data" / "jobs" / "this"
+        wait_until(lambda: any(copies.glob("*/journal.jsonl")), "nobody looks on")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        told = process.stderr.read()
+    stopped = json.loads(secateur("bench", "stop", "this", "--json").stdout)
+    assert stopped["stopped"]
+    assert f"`secateur bench attach this {stopped['job']}` follows it" in told
+    assert process.returncode == 130
 
 
 def test_the_best_settings_are_told_and_kept(once_here: list[str]) -> None:
