@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.bench_outcome import finish
+from pipeline.commands.bench_outcome import finish, refuse_output
 from pipeline.commands.bench_settings import chosen_settings, settings_options
 from pipeline.commands.ranges import SECONDS, SEEDS
 from pipeline.progress import bars
@@ -45,7 +45,10 @@ def command() -> None:
 
 
 def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    return list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
+    names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
+    if not all(names):
+        raise click.BadParameter(f"{','.join(values)!r} is no list of names, such as this,pi")
+    return names
 
 
 @command.command("run")
@@ -62,7 +65,11 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
 @click.option("--clips", default="demo", show_default=True, help="Name or folder of a corpus.")
 @click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Clips of it.")
 @settings_options
-@click.option("--samples", type=click.IntRange(1), help="Timed transcriptions of a case, exactly.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    help="Timed transcriptions of a case, exactly; or one of each clip, if those are more.",
+)
 @click.option("--budget", type=SECONDS, help="Seconds a case may take.")
 @click.option(
     "--sustained",
@@ -112,6 +119,10 @@ def run(
     from bench.remote.work import Request
 
     targets = [find_device(name) for name in devices]
+    plan = _plan(samples, budget, sustained)
+    if detach and output:
+        raise BadInput("--detach waits for no results: give -o to `secateur bench attach` instead.")
+    refuse_output(output)
     corpus = open_corpus(clips, limit=count, seed=seed)
     with ExitStack() as stack:
         opened = _opened(bundles, stack)
@@ -119,7 +130,7 @@ def run(
             opened,
             corpus,
             settings=chosen_settings(ctx, opened, corpus),
-            plan=_plan(samples, budget, sustained),
+            plan=plan,
             seed=seed,
             wait=wait,
             in_place=all(path.is_dir() for path in bundles),
@@ -153,7 +164,9 @@ def attach(device: str, job: str | None, offline: bool, as_json: bool, output: P
     from bench.remote.devices import find_device
     from bench.remote.fleet import all_at_once
 
-    with _workers([find_device(device)], offline=offline) as workers:
+    target = find_device(device)
+    refuse_output(output)
+    with _workers([target], offline=offline) as workers:
         outcomes = all_at_once(workers, lambda worker: worker.find(job))
     finish(outcomes, as_json=as_json, output=output)
 
@@ -207,6 +220,8 @@ def _remember(paths: Sequence[Path], bundles: Sequence[Bundle]) -> None:
 def _plan(samples: int | None, budget: float | None, sustained: float | None) -> Plan:
     from bench.agent.job import Plan
 
+    if sustained is not None and (samples is not None or budget is not None):
+        raise BadInput("--sustained says itself how long: leave --samples and --budget out.")
     plan = Plan() if samples is None else Plan.exactly(samples)
     plan = replace(plan, sustained_seconds=sustained)
     return plan if budget is None else replace(plan, budget_seconds=budget)

@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.results import read_results, write_results
 from bench.tuning import best
+from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.counted import counted
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.agent.measurement import Measurement
     from bench.remote.fleet import Outcome
+
+
+def refuse_output(output: Path | None) -> None:
+    """What nothing can be added to is told before anything is measured for it."""
+    if output:
+        refuse_unwritable(output, into=output.absolute().parent)
+        if output.exists():
+            read_results(output)
 
 
 def finish(
@@ -29,8 +39,7 @@ def finish(
 ) -> None:
     """Keep and print what was measured; then raise BadInput for what was not."""
     measurements = [found for outcome in outcomes for found in outcome.measurements]
-    if output and measurements:
-        _add(output, measurements)
+    unkept = _unkept(output, measurements) if output and measurements else []
     if as_json:
         click.echo(json.dumps([asdict(measurement) for measurement in measurements]))
     elif measurements:
@@ -46,14 +55,22 @@ def finish(
     if any(outcome.detached for outcome in outcomes) and not detach:
         sys.exit(130)  # Ctrl-C
     complaints = [_problem(outcome) for outcome in outcomes if outcome.problem]
-    if complaints := [*_failures(outcomes), *complaints]:
+    if complaints := [*_failures(outcomes), *complaints, *unkept]:
         raise BadInput(" ".join(complaints))
+
+
+def _unkept(output: Path, measurements: Sequence[Measurement]) -> list[str]:
+    """Why they could not be added; they are shown all the same, and in the store."""
+    try:
+        with full_disk_is_bad_input(str(output)):
+            _add(output, measurements)
+    except BadInput as problem:
+        return [f"{problem} (`secateur results` has them.)"]
+    return []
 
 
 def _add(output: Path, measurements: Sequence[Measurement]) -> None:
     """After those that are there; a job that was looked at before takes its old place's turn."""
-    from bench.results import read_results, write_results
-
     jobs = {measurement.job for measurement in measurements}
     there = read_results(output) if output.exists() else []
     kept = [measurement for measurement in there if measurement.job not in jobs]

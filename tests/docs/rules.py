@@ -72,7 +72,8 @@ SHORTER = (
     ("secateur prune *--steps *", "--steps 2 --batch 2"),
     ("secateur sensitivity *", "--clips 2 --calibration-clips 4 --sparsities 0.5,0.9"),
     ("secateur bench * --sustained *", "--sustained 1 --count 1"),
-    ("secateur bench bundles*", "--count 1 --samples 2"),
+    ("secateur bench bundles*--device this*", "--count 1 --samples 2"),
+    ("secateur bench * --tune*", "--count 1 --samples 2"),
     ("secateur push *", "--dry-run"),
     ("secateur sweep *", "--num-samples 4 --calibration-clips 4"),
 )

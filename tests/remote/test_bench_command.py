@@ -16,6 +16,7 @@ from bench.remote.devices import Device, new_device, write_devices
 from bench.remote.fleet import Outcome
 from bench.results import read_results
 from pipeline.commands.bench_outcome import finish
+from speech.errors import BadInput
 from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.remote.sshd import Board, wait_until
 
@@ -148,7 +149,7 @@ def test_a_damaged_job_keeps_nobody_from_others(once_here: list[str], tmp_path: 
 
 
 def test_ctrl_c_says_which_job_goes_on(once_here: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline", *once_here, "--sustained", "60"]
+    command = [sys.executable, "-m", "pipeline", *once_here, "--samples", "100000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         copies = tmp_path / "data" / "jobs" / "this"
         wait_until(lambda: any(copies.glob("*/journal.jsonl")), "nobody looks on")
@@ -203,6 +204,15 @@ def test_a_job_that_is_kept_twice_is_there_once(tmp_path: Path) -> None:
     assert [found.job for found in read_results(file)] == ["b", "a"]
 
 
+def test_what_cannot_be_kept_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text("others wrote it meanwhile")
+    outcome = Outcome("pi", measurements=[Measurement("/b", "b", "2026-01-01T00:00:00+00:00", 1)])
+    with pytest.raises(BadInput, match=r"results\.jsonl, line 1: .*`secateur results` has them"):
+        finish([outcome], as_json=True, output=file)
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "b"
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -214,6 +224,12 @@ def test_a_job_that_is_kept_twice_is_there_once(tmp_path: Path) -> None:
         (["--arena", "maybe"], "must be on, off, or on,off"),
         (["--tune", "--threads", "2"], "--tune tries values of --threads itself"),
         (["--clips", "/nowhere"], "no folder"),
+        (["--device", "this,"], "'this,' is no list of names"),
+        (["--sustained", "1", "--samples", "5"], "leave --samples and --budget out"),
+        (["--sustained", "1", "--budget", "5"], "leave --samples and --budget out"),
+        (["--detach", "-o", "r.jsonl"], "give -o to `secateur bench attach`"),
+        (["-o", "/dev/null/r.jsonl"], "/dev/null is no folder"),
+        (["-o", __file__], "test_bench_command.py, line 1: "),
     ],
 )
 def test_what_cannot_be_asked_for(
@@ -222,4 +238,5 @@ def test_what_cannot_be_asked_for(
     done = secateur("bench", str(bundle), "--clips", str(corpus), *options)
     assert done.returncode == 2
     assert complaint in done.stderr
+    assert done.stdout == ""
     assert "Traceback" not in done.stderr
