@@ -136,6 +136,12 @@ def main() -> None:
             raise
         click.echo(f"secateur: {blamed}", err=True)
         sys.exit(2)
+    except MemoryError as error:
+        told = f" ({error})" if str(error) else ""
+        click.echo(
+            f"secateur: Memory ran out{told}: end other programs, or ask for less.", err=True
+        )
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("secateur: stopped; what was finished is kept.", err=True)
         sys.exit(130)

@@ -11,6 +11,7 @@ from typing import Any
 import onnxruntime
 
 from runtime.heap import loading
+from runtime.out_of_memory import tells_of_memory
 from runtime.packed.graph import WeightlessGraph
 from runtime.packed.pipe import piped
 from runtime.packed.reader import PackedFile
@@ -53,7 +54,9 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
         raise
     except Exception as error:  # onnxruntime has one class per status and no common one
         reason = re.sub(r"/dev/fd/\d+", lambda _: str(path), str(error).strip().splitlines()[0])
-        raise BadInput(f"onnxruntime cannot open {path} ({reason}): export it again.") from error
+        raise BadInput(
+            f"onnxruntime cannot open {path} ({reason}): {_advice(error, 'export it again')}."
+        ) from error
 
 
 @contextmanager
@@ -66,10 +69,14 @@ def running(folder: Path) -> Iterator[None]:
             raise
         said = str(error).strip().splitlines()[0].rstrip(".").rpartition("Status Message: ")[2]
         reason = re.sub(r"^/\S+:\d+ ", "", said)  # where that is in its sources
-        raise BadInput(
-            f"onnxruntime cannot run {folder} ({reason}): give it a shorter window, or export the "
-            "bundle again."
-        ) from error
+        advice = _advice(error, "give it a shorter window, or export the bundle again")
+        raise BadInput(f"onnxruntime cannot run {folder} ({reason}): {advice}.") from error
+
+
+def _advice(error: Exception, otherwise: str) -> str:
+    if tells_of_memory(f"{type(error).__name__}: {error}"):
+        return "memory ran out; end other programs, give it a shorter window, or a smaller model"
+    return otherwise
 
 
 def _options(settings: Settings) -> Any:

@@ -6,27 +6,18 @@ import signal
 from collections.abc import Iterator
 
 from bench.agent.events import Reason, TurnEnded
+from runtime.out_of_memory import tells_of_memory
 from speech.errors import BadInput
 
-#: What libraries say when memory runs out; onnxruntime only passes on what it was told.
-_OUT_OF_MEMORY = (
-    "bad_alloc",
-    "MemoryError",
-    "Failed to allocate memory",
-    "Cannot allocate memory",
-    "cannot allocate memory",
-    "Unable to allocate",
-    "Memory allocation still failed",
-    "failed to map segment",
-)
 _LONGEST = 400  # characters of somebody else's words
 
 
 def failed_turn(case: str, turn: int, problem: BaseException, limit_mb: int | None) -> TurnEnded:
     """From what was raised in the measuring process."""
-    said = " ".join(f"{type(error).__name__}: {error}" for error in _chain(problem))
-    if _tells_of_memory(said):
-        return TurnEnded(case, turn, None, memory_sentence(str(problem), limit_mb), "memory")
+    for error in reversed([*_chain(problem)]):  # the first words, not advice put around them
+        if tells_of_memory(f"{type(error).__name__}: {error}"):
+            told = memory_sentence(str(error) or str(problem), limit_mb)
+            return TurnEnded(case, turn, None, told, "memory")
     if isinstance(problem, BadInput):
         return TurnEnded(case, turn, None, str(problem), "input")
     said = f"{type(problem).__name__}: {_last_words(str(problem))}"
@@ -55,7 +46,7 @@ def _how_it_ended(code: int, log: str, limit_mb: int | None) -> tuple[str, Reaso
     if code == -signal.SIGKILL:
         why = "Was killed (SIGKILL): most often the system does this when memory runs out."
         return why, "memory"
-    if _tells_of_memory(log):
+    if tells_of_memory(log):
         return memory_sentence(last, limit_mb), "memory"
     if code < 0:
         return f"Crashed with {_signal_name(-code)}.", "crash"
@@ -73,10 +64,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _tells_of_memory(text: str) -> bool:
-    return any(words in text for words in _OUT_OF_MEMORY)
 
 
 def _chain(problem: BaseException | None) -> Iterator[BaseException]:

@@ -79,6 +79,28 @@ def write_tiny_bundle(folder: Path, name: str) -> Path:
     return folder
 
 
+def make_greedy(bundle: Path) -> None:
+    """Its graph wants two gigabytes on the way."""
+    path = bundle / "model.onnx"
+    model = onnx.load(path)
+    size = numpy_helper.from_array(np.array([2**29]), "size")
+    model.graph.initializer.append(size)
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
+    model.graph.node[0].input[0] = "louder"
+    more = [
+        helper.make_node("ConstantOfShape", ["size"], ["much"], value=zero),
+        helper.make_node("ReduceMax", ["much"], ["most"], keepdims=0),
+        helper.make_node("Add", ["input_values", "most"], ["louder"]),
+    ]
+    for node in reversed(more):
+        model.graph.node.insert(0, node)
+    onnx.save(model, path)
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    entry = BundleFile.of(bundle, "model.onnx")
+    manifest["files"][0] |= {"size": entry.size, "sha256": entry.sha256}
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+
+
 @pytest.fixture(autouse=True)
 def own_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests run at the same time, and a device takes one job after another."""

@@ -13,15 +13,26 @@ from runtime.archive import pack
 from runtime.recognizer import open_recognizer
 from runtime.settings import Settings
 from speech.audio import RATE
+from tests.bench.conftest import make_greedy, write_tiny_bundle
 from tests.export.exported import noise, sew, whisper
 from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.runtime.test_on_the_device import ABSENT
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit memory")
 
 #: The command line where none of the libraries of a workstation can be imported.
 ON_A_DEVICE = """
 import json, sys
 for name in json.loads(sys.argv.pop(1)):
     sys.modules[name] = None
+from pipeline.cli import main
+main()
+"""
+
+#: The command line where so many MB are all that there is.
+WITH_LITTLE_MEMORY = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv.pop(1)) << 20,) * 2)
 from pipeline.cli import main
 main()
 """
@@ -136,3 +147,23 @@ def test_silence_has_no_text(bundle: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "faint.wav", faint, RATE, subtype="FLOAT")
     done = secateur("transcribe", bundle, str(tmp_path / "faint.wav"))
     assert (done.returncode, done.stdout) == (0, "\n")
+
+
+def with_little_memory(megabytes: int, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITH_LITTLE_MEMORY, str(megabytes), "transcribe", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@linux_only
+def test_a_model_that_wants_more_memory_than_there_is(clips: list[str], tmp_path: Path) -> None:
+    greedy = write_tiny_bundle(tmp_path / "greedy", "greedy")
+    make_greedy(greedy)
+    done = with_little_memory(400, str(greedy), clips[0])
+    assert_one_sentence(done, f"onnxruntime cannot run {greedy} (", "): memory ran out; end other")
+
+
+@linux_only
+def test_a_recording_that_wants_more_memory_than_there_is(bundle: str, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "hour.wav", np.zeros(3600 * RATE, np.int16), RATE, "PCM_U8")
+    done = with_little_memory(200, bundle, str(tmp_path / "hour.wav"))
+    assert_one_sentence(done, "Memory ran out (Unable to allocate", "ask for less")
