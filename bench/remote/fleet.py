@@ -25,6 +25,7 @@ class Outcome:
     measurements: list[Measurement] = field(default_factory=list)
     problem: str | None = None
     detached: bool = False
+    asked: Job | None = None  # without `job`: it may have been started all the same
 
 
 #: What to begin, or find, on a device.
@@ -73,6 +74,8 @@ def _work(worker: Worker, outcome: Outcome, begin: Begin, look_on: bool) -> None
             outcome.detached = True
         else:
             outcome.problem = str(problem)
+    finally:
+        outcome.asked = worker.asked
 
 
 def _wait(endings: Sequence[threading.Event], workers: Sequence[Worker]) -> None:

@@ -61,6 +61,7 @@ class Worker:
     offline: bool = False
     hear: Callable[[Stamped], None] = lambda stamped: None
     link: Link = field(init=False)
+    asked: Job | None = None  # what the device was told to start, whether it heard that or not
     _agent: Agent | None = None
     _started: str | None = None  # the job that was started last and has not been watched yet
 
@@ -99,6 +100,7 @@ class Worker:
             wait=request.wait,
             tune=request.tune,
         )
+        self.asked = job
         self._start(job, job.to_json())
         return job
 

@@ -91,7 +91,10 @@ def _tell_best(outcome: Outcome) -> None:
 
 def _where_to_look(outcome: Outcome) -> str:
     if outcome.job is None:
-        return f"{outcome.device}: nothing was started."
+        if outcome.asked is None:
+            return f"{outcome.device}: nothing was started."
+        ending = f"`secateur bench stop {outcome.device} {outcome.asked.id}`"
+        return f"{outcome.device}: job {outcome.asked.id} may have been started; {ending} ends it."
     return f"{outcome.device}: job {outcome.job.id} goes on; {_attach(outcome)} follows it."
 
 

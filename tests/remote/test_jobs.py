@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import IO
 
 import pytest
 
 from bench.agent.job import Job, Plan
 from bench.agent.measurement import Measurement
-from bench.remote.devices import Device
+from bench.remote.devices import Device, find_device
 from bench.remote.fleet import all_at_once
 from bench.remote.journal_copy import JournalCopy
 from bench.remote.work import Request, Worker
+from pipeline.commands.bench_outcome import finish
 from runtime.bundle import Bundle
 from speech.corpora.corpus import Clip, Corpus
 from speech.errors import BadInput
@@ -173,6 +176,31 @@ def test_ctrl_c_only_looks_away_and_another_machine_sees_the_results(
         board.start()
         assert other.find(None) == job
         assert_each_turn_counts_once(board, other, job, other.watch(job))
+
+
+def test_ctrl_c_amid_the_start_says_which_job_may_run(
+    comparison: Request,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
+    here = Worker(find_device("this"))
+    opened = here.link.open
+
+    def interrupted(words: Sequence[str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        process = opened(words, errors)
+        if "start" in words:
+            here.interrupt()
+        return process
+
+    monkeypatch.setattr(here.link, "open", interrupted)
+    outcomes = all_at_once([here], lambda worker: worker.begin(comparison))
+    with pytest.raises(SystemExit):
+        finish(outcomes, as_json=True, output=None)
+    assert here.asked
+    sentence = f"this: job {here.asked.id} may have been started; `secateur bench stop this"
+    assert sentence in capsys.readouterr().err
 
 
 def test_two_hosts_at_once(
