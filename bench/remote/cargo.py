@@ -24,8 +24,11 @@ def bundle_folder(bundle: Bundle) -> Folder:
 def clip_folder(clips: Sequence[Clip]) -> Iterator[Folder]:
     """Each under a number of its own, because file names need not differ.
 
-    Clips that are no files yet are files for as long as the context lasts.
+    Clips that are no files yet are files for as long as the context lasts. One that nobody can
+    hear is BadInput under its owner's name, before every case on every device fails with it.
     """
+    for clip in clips:
+        clip.samples()
     with TemporaryDirectory(prefix="secateur-clips-") as place:
         files = [file.path for file in clip_files(clips, Path(place))]
         numbered = {f"{index:05}{file.suffix}": file for index, file in enumerate(files)}

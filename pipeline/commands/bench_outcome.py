@@ -13,6 +13,7 @@ import click
 
 from bench.results import read_results, write_results
 from bench.tuning import best
+from pipeline.commands.bench_settings import TRAINED
 from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.counted import counted
 from speech.errors import BadInput
@@ -54,9 +55,9 @@ def finish(
             click.echo(_where_to_look(outcome), err=True)
     if any(outcome.detached for outcome in outcomes) and not detach:
         sys.exit(130)  # Ctrl-C
-    complaints = [_problem(outcome) for outcome in outcomes if outcome.problem]
-    if complaints := [*_failures(outcomes), *complaints, *unkept]:
-        raise BadInput(" ".join(complaints))
+    complaints = dict.fromkeys(_problem(outcome) for outcome in outcomes if outcome.problem)
+    if said := [*_failures(outcomes), *complaints, *unkept]:
+        raise BadInput(" ".join(said))
 
 
 def _unkept(output: Path, measurements: Sequence[Measurement]) -> list[str]:
@@ -81,12 +82,19 @@ def _tell_best(outcome: Outcome) -> None:
     choice = best(outcome.measurements)
     if choice is None:
         return
-    settings = ", ".join(f"{key} {value}" for key, value in choice.settings.items())
+    settings = ", ".join(f"{key} {_typed(value)}" for key, value in choice.settings.items())
     click.echo(
         f"{outcome.device}: best of {choice.tried} is {choice.bundle} with {settings}: "
         f"{1000 * choice.seconds:.1f} ms a clip.",
         err=True,
     )
+
+
+def _typed(value: object) -> str:
+    """As the options of `secateur bench` have it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return TRAINED if value is None else str(value)
 
 
 def _where_to_look(outcome: Outcome) -> str:

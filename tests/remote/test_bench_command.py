@@ -166,6 +166,7 @@ def test_the_best_settings_are_told_and_kept(once_here: list[str]) -> None:
     done = secateur(*once_here, "--tune", "--json")
     assert done.returncode == 0, done.stderr
     assert "this: best of 5 is tiny-magnitude-70 with threads " in done.stderr
+    assert "arena on, window trained, provider cpu" in done.stderr
     [best] = [m for m in json.loads(done.stdout) if m["environment"].get("best_of")]
     rows = json.loads(secateur("results", "--json").stdout)
     [kept] = [row for row in rows if row["best_of"]]
@@ -194,6 +195,15 @@ def test_a_case_that_failed_is_a_result_and_no_success(once_here: list[str]) -> 
     assert errors[0] is None and "CoreMLExecutionProvider" in errors[1]
     last = done.stderr.splitlines()[-1]
     assert "1 of 2 cases could not be measured (tiny-magnitude-70 on this)" in last
+
+
+def test_a_clip_that_nobody_can_hear_is_named_as_the_user_knows_it(
+    once_here: list[str], corpus: Path
+) -> None:
+    broken = corpus / "1.flac"
+    broken.write_bytes(broken.read_bytes()[:200])
+    done = secateur(*once_here, "--count", "2")
+    assert_one_sentence(done, f"secateur: {broken} is not a sound file")
 
 
 def test_a_job_that_is_kept_twice_is_there_once(tmp_path: Path) -> None:

@@ -9,18 +9,21 @@ from textual.pilot import Pilot
 
 from bench.agent.job import Plan
 from bench.agent.journal import read_journal
+from bench.remote.courier import Detached
 from bench.remote.devices import find_device
 from bench.remote.journal_copy import data_folder
 from bench.remote.work import Request, Worker
 from bench.store.store import Store
 from runtime.bundle import Bundle
 from speech.corpora import open_corpus
+from tests.remote.sshd import wait_until
 from tests.tui.measured import make_file, make_store, measurement
 from tests.tui.recorded import PaperRunner, write_recording
 from tests.tui.walking import explore, names, opened, press, read, seen, until
 from tui.app import SecateurApp
 from tui.picture import settled
-from tui.source.jobs import Order
+from tui.source.jobs import News, Order, Over
+from tui.source.running import DeviceRunner
 from tui.watched import Watched
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -276,3 +279,18 @@ async def test_a_broken_list_of_devices_is_a_line_on_the_screen(
     async with opened(store, (80, 24)) as pilot:
         await press(pilot, "R")
         assert "cannot be read (Expected" in read(pilot)
+
+
+async def test_leaving_amid_the_start_says_which_job_may_run(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(worker: Worker, *_: object) -> None:
+        worker.interrupt()
+        raise Detached
+
+    monkeypatch.setattr(Worker, "_start", interrupted)
+    told: list[News] = []
+    runner = DeviceRunner(None)  # type: ignore[arg-type]  # nothing lands anywhere
+    runner.start(Order("this", folder=tiny_bundle), told.append)
+    wait_until(lambda: told and isinstance(told[-1], Over), "it goes on")
+    assert "may have been started; `secateur bench stop this" in str(told[-1])

@@ -187,6 +187,9 @@ class _Following:
     def _left(self) -> Over:
         name = self._worker.device.name
         if self._job is None:
+            if asked := self._worker.asked:
+                ending = f"`secateur bench stop {name} {asked.id}` ends it"
+                return Over("left", f"Job {asked.id} may have been started; {ending}.")
             return Over("left", f"Nothing was started on {name}.")
         job = self._job.id
         return Over("left", f"Job {job} goes on; `secateur bench attach {name} {job}` follows it.")
