@@ -119,6 +119,17 @@ def test_a_full_disk_is_one_sentence_and_what_arrived_is_kept(
     assert there(board, file).read_bytes() == file.source.read_bytes()
 
 
+def test_a_cache_that_is_no_folder_of_ours_is_one_sentence(
+    bare_board: Board, worker: Worker, tmp_path: Path
+) -> None:
+    bare_board.cache.parent.mkdir(parents=True)
+    bare_board.cache.write_text("a file")
+    with pytest.raises(
+        BadInput, match=rf"^pi: {bare_board.cache}\S* cannot be used there \(.*give"
+    ):
+        bring(worker.link, [parcel(tmp_path, 1, 10)], ignore)
+
+
 def test_no_path_leads_out_of_the_folder(board: Board, worker: Worker, tmp_path: Path) -> None:
     file = parcel(tmp_path, 1, 9)
     for path in ("../out", "/etc/out", "a/../../out"):

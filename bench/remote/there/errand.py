@@ -32,11 +32,21 @@ def main(name: str, *words: str) -> None:
     except Problem as problem:
         answer = {"problem": str(problem)}
     except OSError as error:
-        if error.errno not in FULL:
-            raise
-        free = shutil.disk_usage(next(p for p in (cache(), *cache().parents) if p.exists())).free
-        answer = {
-            "problem": f"its disk is full ({free >> 20} MiB free): make room there and try again; "
-            f"what is in {cache()} can be deleted, and is sent anew when it is needed."
-        }
+        answer = {"problem": _blamed(error)}
     sys.stdout.write(json.dumps(answer) + "\n")
+
+
+def _blamed(error: OSError) -> str:
+    """Raises what is no fault of a disk or a place."""
+    if error.errno in FULL:
+        free = shutil.disk_usage(next(p for p in (cache(), *cache().parents) if p.exists())).free
+        return (
+            f"its disk is full ({free >> 20} MiB free): make room there and try again; "
+            f"what is in {cache()} can be deleted, and is sent anew when it is needed."
+        )
+    if not isinstance(error.filename, str):
+        raise error
+    return (
+        f"{error.filename} cannot be used there ({error.strerror}): {cache()} must belong to who "
+        "measures; give it back, or delete it."
+    )
