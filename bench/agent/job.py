@@ -67,7 +67,7 @@ class Plan:
 
     @classmethod
     def exactly(cls, samples: int, **others: Any) -> Self:
-        """So many, whatever they tell; also a few are taken in several turns."""
+        """So many, whatever they tell, in turns of four to eight; but the first hears all clips."""
         plan = cls(
             min_samples=samples,
             max_samples=samples,
