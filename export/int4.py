@@ -8,14 +8,14 @@ decoder: in 8 bits it would leave a file 42 % larger, and a step hardly faster t
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.tape import Tape
 
-from export.weight_uses import CONTRIB, Floats, store
+from export.weight_uses import CONTRIB, Floats, constant, store
 
 #: Inputs that share a scale. A vocabulary of tens of thousands is most of what a step reads: with
 #: blocks of 64 its product takes three quarters of the time (x86-64 with VNNI).
@@ -88,21 +88,17 @@ class Int4Weight:
         `GatherBlockQuantized` would do it in one, but reads this layout only in versions of
         onnxruntime later than the one that a device may have.
         """
-
-        def constant(*numbers: int, dtype: Any = np.int64) -> ir.Value:
-            return tape.op("Constant", [], {"value": ir.tensor(np.array(numbers, dtype))})
-
-        last = constant(-1)
+        last = constant(tape, -1)
         packed = tape.op("Unsqueeze", [tape.op("Gather", [self.codes, tokens]), last])
-        halves = constant(0, 4, dtype=np.uint8)
+        halves = constant(tape, 0, 4, dtype=np.uint8)
         spread = tape.op("BitShift", [packed, halves], {"direction": "RIGHT"})
-        codes = tape.op("BitwiseAnd", [spread, constant(15, dtype=np.uint8)])
+        codes = tape.op("BitwiseAnd", [spread, constant(tape, 15, dtype=np.uint8)])
         codes = tape.op("Cast", [codes], {"to": ir.DataType.FLOAT})
-        codes = tape.op("Sub", [codes, constant(_ZERO, dtype=np.float32)])
-        blocks = tape.op("Reshape", [codes, constant(0, 0, block_size(self.outputs))])
+        codes = tape.op("Sub", [codes, constant(tape, _ZERO, dtype=np.float32)])
+        blocks = tape.op("Reshape", [codes, constant(tape, 0, 0, block_size(self.outputs))])
         scales = tape.op("Unsqueeze", [tape.op("Gather", [self.scales, tokens]), last])
-        rows = tape.op("Reshape", [tape.op("Mul", [blocks, scales]), constant(0, -1)])
+        rows = tape.op("Reshape", [tape.op("Mul", [blocks, scales]), constant(tape, 0, -1)])
         columns = tape.op("Transpose", [rows], {"perm": [1, 0]})
         if self.inputs % block_size(self.outputs) == 0:
             return columns
-        return tape.op("Slice", [columns, constant(0), constant(self.inputs)])
+        return tape.op("Slice", [columns, constant(tape, 0), constant(tape, self.inputs)])

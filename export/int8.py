@@ -35,6 +35,21 @@ def round_to_int8(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 
 @dataclass(frozen=True)
+class Codes:
+    """What a product is given, in bytes: a step of its own, so that onnxruntime takes it once where
+    several products are given the same.
+    """
+
+    values: ir.Value
+    scale: ir.Value
+    zero: ir.Value
+
+    @classmethod
+    def of(cls, tape: Tape, given: ir.Value) -> Self:
+        return cls(*tape.op_multi_out("DynamicQuantizeLinear", [given], num_outputs=3))
+
+
+@dataclass(frozen=True)
 class Int8Weight:
     codes: ir.Value
     scales: ir.Value
@@ -45,9 +60,10 @@ class Int8Weight:
         return cls(store(graph, f"{name}.codes", codes), store(graph, f"{name}.scales", scales))
 
     def multiply(self, tape: Tape, given: ir.Value, bias: ir.Value | None) -> ir.Value:
-        """In two steps, so that onnxruntime rounds once what several products are given."""
-        codes, scale, zero = tape.op_multi_out("DynamicQuantizeLinear", [given], num_outputs=3)
-        inputs = [codes, self.codes, scale, self.scales, zero, None, bias]
+        return self.multiply_codes(tape, Codes.of(tape, given), bias)
+
+    def multiply_codes(self, tape: Tape, given: "Codes", bias: ir.Value | None) -> ir.Value:
+        inputs = [given.values, self.codes, given.scale, self.scales, given.zero, None, bias]
         return tape.op("MatMulIntegerToFloat", inputs, domain=CONTRIB)
 
     def look_up(self, tape: Tape, tokens: ir.Value) -> ir.Value:

@@ -1,7 +1,8 @@
 """The graphs of a bundle in other precisions: which graph gets which, and how one is written.
 
-Only the weights of products are rounded, and with them Whisper's tied embedding. Biases, norms,
-convolutions and positions are few and stay fp32. Zeros stay zeros in every precision.
+The weights of products are rounded, and with them Whisper's tied embedding; most convolutions
+are, to 8 bits wherever anything is: they are few, and given all frames at once. Biases, norms and
+positions are few and stay fp32. Zeros stay zeros in every precision.
 
 onnxruntime's own quantisers are not used: they keep an fp32 copy of the tied embedding for the
 input, write files beside the graph, and set up the whole program's logging when imported.
@@ -14,6 +15,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from export.convolutions import round_convolutions
 from export.embedding import by_rows, take_out_embedding
 from export.int4 import Int4Weight
 from export.int8 import Int8Weight
@@ -67,8 +69,8 @@ def write_precision(
     _refuse_broken_weights(model.graph, graph)
     if not embeds:
         take_out_embedding(model)
-    weights = product_weights(model.graph)
-    if not weights:
+    weights, windowed = product_weights(model.graph), round_convolutions(model)
+    if not weights and not windowed:
         raise BadInput(f"{graph} has no fp32 weights to round: give the graph as it was exported.")
     model.opset_imports[CONTRIB] = 1
     for weight in weights:

@@ -59,6 +59,11 @@ def store(graph: ir.Graph, name: str, array: NDArray[Any]) -> ir.Value:
     return Tape(graph).initializer(ir.tensor(array), name)
 
 
+def constant(tape: Tape, *numbers: int, dtype: Any = np.int64) -> ir.Value:
+    """A vector."""
+    return tape.op("Constant", [], {"value": ir.tensor(np.array(numbers, dtype))})
+
+
 def replace_weight(graph: ir.Graph, weight: ir.Value, rounded: Rounded) -> None:
     """Compute everything that `weight` was for from `rounded`, and drop it."""
     for use in _uses(weight) or ():

@@ -94,6 +94,10 @@ def _options(settings: Settings) -> Any:
     if settings.arena:
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
+    # Takes seven times as long as the sum and the norm that it would put into one (x86-64).
+    options.add_session_config_entry(
+        "optimization.disable_specified_optimizers", "SkipLayerNormFusion"
+    )
     options.log_severity_level = 4  # errors are raised, and need not be printed too
     spinning = str(int(settings.spinning))
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)

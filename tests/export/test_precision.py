@@ -26,6 +26,7 @@ from speech.corpora import open_corpus
 from speech.errors import BadInput
 from speech.scoring import score
 from tests.export.exported import bundle_of, demo, noise, sew, sew_d, wav2vec2, whisper
+from tests.export.rounded import exact_matrices, in_precision, meant, weights_in
 from tests.export.test_graphs import cut_head, cut_neurons
 
 Floats = NDArray[np.float32]
@@ -34,37 +35,6 @@ DEMOS = ("demo-whisper", "demo-sew")
 
 _PLACE = tempfile.TemporaryDirectory(prefix="secateur-tests-")
 _FOLDER = Path(_PLACE.name)
-
-
-def weights_in(path: Path) -> dict[str, NDArray[Any]]:
-    return {w.name: numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer}
-
-
-def meant(path: Path) -> dict[str, Floats]:
-    """The weights that a rounded graph stands for, by the names they had; blocks are whole."""
-    stored = weights_in(path)
-    found = {}
-    for name in (name.removesuffix(".codes") for name in stored if name.endswith(".codes")):
-        codes, scales = stored[f"{name}.codes"], stored[f"{name}.scales"]
-        if codes.ndim == 2:
-            assert codes.dtype == np.int8 and np.abs(codes).max() <= 64
-            found[name] = codes.astype(np.float32) * scales
-        else:
-            halves = np.stack([codes & 15, codes >> 4], -1).reshape(*scales.shape, 32)
-            blocks = (halves.astype(np.float32) - 8) * scales[:, :, None]
-            found[name] = blocks.reshape(len(blocks), -1).T
-    return found
-
-
-def in_precision(bundle: Bundle, precision: str, folder: Path) -> Bundle:
-    """The bundle with its graphs in another precision; they lie in `folder`."""
-    graphs = {}
-    for role, wanted in graph_precisions(bundle.manifest.family, precision).items():
-        graphs[role] = str(bundle.graph(role))
-        if wanted != "fp32":
-            graphs[role] = str(folder / f"{role}-{wanted}.onnx")
-            write_precision(bundle.graph(role), Path(graphs[role]), wanted)
-    return Bundle(bundle.folder, dataclasses.replace(bundle.manifest, graphs=graphs))
 
 
 @functools.cache
@@ -141,7 +111,7 @@ def test_what_a_family_lacks_is_refused() -> None:
 def test_pruned_weights_stay_exactly_zero(name: str, tmp_path: Path) -> None:
     bundle = half_pruned(name)
     for role in bundle.manifest.graphs:
-        exact = weights_in(bundle.graph(role))
+        exact = exact_matrices(bundle.graph(role))
         for precision in ROUNDED:
             write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision)
             found = meant(tmp_path / "rounded.onnx")
@@ -157,13 +127,13 @@ def test_other_weights_move_by_little(precision: Any, far: float, tmp_path: Path
     """By half a step, which the largest of a block may exceed in 4 bits: 8 steps are not 7."""
     bundle = whisper()[1]
     for role in bundle.manifest.graphs:
-        exact = weights_in(bundle.graph(role))
+        exact = exact_matrices(bundle.graph(role))
         write_precision(bundle.graph(role), tmp_path / "rounded.onnx", precision)
         stored = weights_in(tmp_path / "rounded.onnx")
         for key, weight in meant(tmp_path / "rounded.onnx").items():
             moved = np.abs(weight[: len(exact[key])] - exact[key])
             steps = np.abs(stored[f"{key}.scales"].T)
-            if precision == "int4":
+            if stored[f"{key}.codes"].ndim == 3:
                 steps = np.repeat(steps, 32, axis=0)[: len(exact[key])]
             assert np.all(moved <= far * steps), key
             assert np.mean(moved <= 0.51 * steps) > 0.97, key
@@ -227,21 +197,26 @@ def test_an_embedding_is_a_column_of_the_rounded_table(
 @pytest.mark.parametrize("precision", ROUNDED)
 @pytest.mark.parametrize("name", DEMOS)
 def test_a_file_is_as_small_as_its_weights(name: str, precision: Any, tmp_path: Path) -> None:
-    """A byte a weight or half of one, and the scales; no product's weight is left in fp32."""
+    """A byte a weight or half of one, and the scales; a convolution of one channel is left."""
     for role in demo(name).manifest.graphs:
         exact, out = demo(name).graph(role), tmp_path / f"{role}.onnx"
         write_precision(exact, out, precision)
-        before, after = weights_in(exact), weights_in(out)
-        shapes = [before[key].shape for key in meant(out)]
-        assert all(key in meant(out) for key in before if key.endswith("_proj.weight"))
-        if precision == "int8":
-            rounded = sum(inputs * outputs + 4 * outputs for inputs, outputs in shapes)
-        else:
-            rounded = sum(-(-inputs // 32) * outputs * (16 + 4) for inputs, outputs in shapes)
-        expected = exact.stat().st_size - 4 * sum(map(np.prod, shapes)) + rounded
+        before, after = exact_matrices(exact), weights_in(out)
+        shapes = {key: before[key].shape for key in meant(out)}
+        assert all(
+            key in shapes for key in before if key.endswith(("_proj.weight", "conv2.weight"))
+        )
+        rounded = sum(
+            inputs * outputs + 4 * outputs
+            if precision == "int8" or "conv" in key
+            else -(-inputs // 32) * outputs * (16 + 4)
+            for key, (inputs, outputs) in shapes.items()
+        )
+        expected = exact.stat().st_size - 4 * sum(map(np.prod, shapes.values())) + rounded
         assert expected <= out.stat().st_size < 1.02 * expected + 8_000
         left = {k: w for k, w in after.items() if w.dtype == np.float32 and w.nbytes > 4_000}
-        assert all("conv" in k or "positions" in k or k.endswith(".scales") for k in left), left
+        kept = ("conv_layers.0.conv.weight", "pos_conv_embed.conv.weight", ".scales")
+        assert all("positions" in k or k.endswith(kept) for k in left), left
 
 
 @pytest.mark.parametrize(
