@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.busy_memory import busy_memory
 from benchmarks.peers import PEERS
 from speech.audio import RATE, Floats
 from speech.corpora import open_corpus
@@ -89,13 +91,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--models", type=Path, help="Keep the models here, and use those that are.")
     parser.add_argument("--peers", type=Path, default=Path(".venv-peers/bin/python"))
+    parser.add_argument("--busy", action="store_true", help="While a program copies memory.")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = args.models or Path(temporary)
         missing: dict[str, str] = {}
         commands = _made(place, args.peers, missing)
         contenders = _started(commands, missing)
-        _rounds(contenders, args.warm_up, args.rounds, random.Random(args.seed), missing)
+        with busy_memory() if args.busy else nullcontext():
+            _rounds(contenders, args.warm_up, args.rounds, random.Random(args.seed), missing)
     found = {name: one for name, one in contenders.items() if name not in missing}
     print(json.dumps(_record(found, missing))) if args.json else _show(found, missing)
 
