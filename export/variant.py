@@ -25,8 +25,8 @@ from speech.scoring import Score
 Listen = Callable[[Bundle], Score | None]
 
 
-#: What is stored as fp16. Where products are rounded further, that is positions, convolutions and
-#: the scales of 4-bit blocks: a tenth of whisper-tiny's bytes.
+#: What is stored as fp16. Where products are rounded further, that is positions, a few convolutions
+#: and the scales of 4-bit blocks.
 _HALVED: Mapping[Precision, Half] = {
     "fp32": "none",
     "fp16": "all",

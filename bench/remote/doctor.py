@@ -130,6 +130,14 @@ def _memory(facts: Facts) -> Iterator[Check]:
     yield Check("memory", level, f"{free} of {facts.memory_mb} MiB are free", fix)
 
 
+def _cache(facts: Facts) -> Iterator[Check]:
+    if facts.cache_writable:
+        yield Check("cache", "OK", f"{facts.cache} can be written")
+        return
+    fix = "mend its owner or mode (a card that fails turns read-only), or set SECATEUR_CACHE"
+    yield Check("cache", "FAIL", f"{facts.cache} cannot be written", fix)
+
+
 def _disk(facts: Facts) -> Iterator[Check]:
     level: Level = "OK" if facts.disk_free_mb >= NEEDED_DISK else "FAIL"
     fix = "" if level == "OK" else f"make {NEEDED_DISK} MiB free, or set SECATEUR_CACHE there"
@@ -196,6 +204,6 @@ def _clock(facts: Facts) -> Iterator[Check]:
 
 
 _EXAMINATIONS = (
-    *(_architecture, _userland, _python, _venv, _c_library, _memory, _disk),
+    *(_architecture, _userland, _python, _venv, _c_library, _memory, _cache, _disk),
     *(_pages, _memory_cgroup, _governor, _cooling, _power, _clock),
 )

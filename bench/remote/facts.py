@@ -35,6 +35,7 @@ class Facts:
     glibc: str | None
     macos: str | None
     cache: str
+    cache_writable: bool
     disk_free_mb: int
     memory_mb: int | None
     memory_free_mb: int | None

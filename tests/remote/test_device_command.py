@@ -107,6 +107,17 @@ def test_doctor_gives_facts_and_checks_as_json() -> None:
     assert {"python", "memory", "disk", "clock"} <= {check["name"] for check in told["checks"]}
 
 
+def test_doctor_tells_of_a_cache_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "file" / "cache"))
+    done = secateur("device", "doctor", "this")
+    [failed] = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+    assert "file/cache cannot be written" in failed
+    assert "or set SECATEUR_CACHE" in failed
+
+
 def test_devices_are_listed_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECATEUR_CONFIG", str(tmp_path))
     write_devices({"a": new_device("a", "me@host:2222"), "b": new_device("b", "me@[fe80::1]:22")})

@@ -39,6 +39,7 @@ def probe() -> dict[str, Any]:
         "glibc": platform.libc_ver()[1] or None,
         "macos": platform.mac_ver()[0] or None,
         "cache": str(cache),
+        "cache_writable": os.access(existing(cache), os.W_OK | os.X_OK),
         "disk_free_mb": shutil.disk_usage(existing(cache)).free >> 20,
         "memory_mb": memory.get("MemTotal") or bytes_in_mb(sysctl("hw.memsize")),
         "memory_free_mb": memory.get("MemAvailable"),
@@ -90,8 +91,8 @@ def meminfo() -> dict[str, int]:
 
 
 def existing(path: Path) -> str:
-    """The path or the nearest folder above it that is there."""
-    return next(str(place) for place in (path, *path.parents) if place.exists())
+    """The path or the nearest above it that is there and may be looked at."""
+    return next(str(place) for place in (path, *path.parents) if os.access(str(place), os.F_OK))
 
 
 def memory_cgroup() -> bool | None:
