@@ -74,7 +74,8 @@ def _gains(node: ir.Node) -> bool:
     _, channels, *kernel = weight.shape.numpy()
     together = node.attributes.get_int("group", 1) == 1
     gapless = set(node.attributes.get_ints("dilations", [1])) == {1}
-    return len(kernel) == 1 and channels > 1 and together and gapless
+    told = node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
+    return len(kernel) == 1 and channels > 1 and together and gapless and told
 
 
 def _replace(graph: ir.Graph, node: ir.Node) -> None:

@@ -62,7 +62,7 @@ class Int8Weight:
     def multiply(self, tape: Tape, given: ir.Value, bias: ir.Value | None) -> ir.Value:
         return self.multiply_codes(tape, Codes.of(tape, given), bias)
 
-    def multiply_codes(self, tape: Tape, given: "Codes", bias: ir.Value | None) -> ir.Value:
+    def multiply_codes(self, tape: Tape, given: Codes, bias: ir.Value | None) -> ir.Value:
         inputs = [given.values, self.codes, given.scale, self.scales, given.zero, None, bias]
         return tape.op("MatMulIntegerToFloat", inputs, domain=CONTRIB)
 
