@@ -1,7 +1,7 @@
 """The graphs of a bundle in other precisions: which graph gets which, and how one is written.
 
-The weights of products are rounded, and with them Whisper's tied embedding; most convolutions
-are, to 8 bits wherever anything is: they are few, and given all frames at once. Biases, norms and
+The weights of products are rounded, and with them Whisper's tied embedding. So are convolutions
+that bear it, to 8 bits wherever anything is: they are given all frames at once. Biases, norms and
 positions are few and stay fp32. Zeros stay zeros in every precision.
 
 onnxruntime's own quantisers are not used: they keep an fp32 copy of the tied embedding for the

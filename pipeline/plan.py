@@ -19,7 +19,7 @@ from speech.errors import BadInput
 from speech.readable import refuse_unreachable
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 10
+FORMAT = 11
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"

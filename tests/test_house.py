@@ -4,9 +4,13 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from pipeline.cli import group
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["device_profiles", "speech", "runtime", "prune", "export", "bench", "tui", "pipeline"]
@@ -63,6 +67,23 @@ def test_importing_everything_a_device_runs_loads_no_host_library() -> None:
     ]
     loaded = modules_loaded_by("import " + ", ".join(modules))
     assert not loaded & HOST_ONLY
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        yield " ".join((*names, name)), command
+
+
+def test_every_command_has_an_example_of_itself() -> None:
+    told = dict(commands(group))
+    assert {"run", "bench attach", "recipe new"} <= told.keys()
+    for name, command in told.items():
+        assert f"Example: secateur {name} " in f"{command.epilog} ", name
 
 
 def test_the_command_line_starts_without_heavy_libraries() -> None:

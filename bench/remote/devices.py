@@ -42,10 +42,7 @@ def new_device(name: str, target: str) -> Device:
     """From what a user types; raises BadInput for what can be neither name nor target."""
     if name == THIS:
         raise BadInput(f"The name {THIS!r} means the machine you are at: choose another one.")
-    if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} cannot be a device's name: use up to 40 letters, digits, - and _."
-        )
+    refuse_name(name)
     user, at, place = target.rpartition("@")
     parts = _TARGET.fullmatch(place)
     port = int(parts["port"]) if parts and parts["port"] else None
@@ -53,6 +50,13 @@ def new_device(name: str, target: str) -> Device:
     if not parts or strange or (at and not user) or (port is not None and not 0 < port < 65536):
         raise BadInput(f"{target!r} is no target for ssh: write user@host or user@host:port.")
     return Device(name, f"{user}{at}{parts['host'].strip('[]')}", port)
+
+
+def refuse_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot be a device's name: use up to 40 letters, digits, - and _."
+        )
 
 
 def config_folder() -> Path:

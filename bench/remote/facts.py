@@ -36,6 +36,7 @@ class Facts:
     macos: str | None
     cache: str
     cache_writable: bool
+    environments: list[str]  # those that are whole, by the names of their folders
     disk_free_mb: int
     memory_mb: int | None
     memory_free_mb: int | None

@@ -47,7 +47,8 @@ _REFUSALS: tuple[tuple[str, type[BadInput], str], ...] = (
         "The device {device} cannot be found ({last}): check the name and the network.",
     ),
     (
-        r"Bad configuration option|terminating, \d+ bad configuration|no argument after keyword",
+        r"Can't open user config file|Bad configuration option|"
+        r"terminating, \d+ bad configuration|no argument after keyword",
         BadInput,
         "The ssh of this machine refuses its configuration ({last}): mend that.",
     ),

@@ -106,14 +106,12 @@ class Worker:
 
     def watch(self, job: Job) -> list[Measurement]:
         """Follow a job to its end. Raises `Detached` once `interrupt` was called."""
-        if self._agent is None:
-            self._deploy()
         progress = Progress(len(job.cases), self.report, self.say, self.hear)
         folder = self.folder(job.id)
         with JournalCopy(folder) as copy:
             if not (folder / JOB_FILE).exists():
                 write_job(folder, job)  # without it the journal says too little later on
-            if not copy.ended and self._started != job.id:
+            if not copy.ended and self._started != job.id and not self._needs_no_start(job):
                 self._start(job)
             self._started = None
             follower = Follower(
@@ -179,8 +177,15 @@ class Worker:
         self._agent = Agent(python, places[code.name])
         return places
 
+    def _needs_no_start(self, job: Job) -> bool:
+        """It runs, or has ended: then only its journal is wanted, however full the disk is now."""
+        there = self._kept_up(lambda: ask(self.link, "jobs"))["jobs"]
+        return any(told["id"] == job.id and (told["running"] or told["ended"]) for told in there)
+
     def _start(self, job: Job, text: str = "") -> None:
         """Starts the supervisor, unless it runs; `text` is the job, for a device without it."""
+        if self._agent is None:
+            self._deploy()
         assert self._agent
         words = ("start", job.id, self._agent.python, self._agent.code)
         self._kept_up(lambda: ask(self.link, *words, data=text.encode()))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench.agent.job import JOB_FILE
 from bench.agent.journal import JOURNAL_FILE
+from bench.agent.measurement import Measurement
+from bench.remote.devices import THIS
 from bench.results import read_results
 from bench.store.journal_lines import is_job_folder
 from bench.store.store import Store
@@ -32,11 +35,16 @@ def take_in(store: Store, data: Path, say: Callable[[str], None]) -> int:
     return added
 
 
-def bring_in(store: Store, place: Path, device: str) -> int:
-    """What somebody names: a job's folder, one with several, or a results file."""
+def bring_in(store: Store, place: Path, device: str | None) -> int:
+    """What somebody names: a job's folder, one with several, or a results file.
+
+    Without `device` it is of the one that it names, or else of `this`.
+    """
     if place.is_file():
         measurements = read_results(place)
-        added = store.add_results(measurements, device)
+        if device is not None:
+            measurements = [_of(found, device) for found in measurements]
+        added = store.add_results(measurements, device or THIS)
         store.add_bundles((Path(found.bundle), found.bundle_sha256) for found in measurements)
         return added
     folders = sorted({file.parent for file in place.rglob(JOB_FILE) if is_job_folder(file.parent)})
@@ -45,4 +53,8 @@ def bring_in(store: Store, place: Path, device: str) -> int:
             f"{place} has nothing to import: name a results.jsonl, or a folder with {JOB_FILE} "
             f"and {JOURNAL_FILE}."
         )
-    return sum(store.add_folder(folder, device) for folder in folders)
+    return sum(store.add_folder(folder, device or THIS) for folder in folders)
+
+
+def _of(measurement: Measurement, device: str) -> Measurement:
+    return replace(measurement, environment={**measurement.environment, "device": device})

@@ -51,7 +51,9 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
     return names
 
 
-@command.command("run")
+@command.command(
+    "run", epilog="Example: secateur bench run bundles/demo/demo-sew-dense --device pi --count 20"
+)
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--device",
@@ -81,7 +83,12 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
 @click.option("--offline", is_flag=True, help="Send all that the agent needs, from this machine.")
 @click.option("--wait", is_flag=True, help="Wait for a device that another job has.")
 @click.option("--detach", is_flag=True, help="Start the jobs and do not wait for them.")
-@click.option("--json", "as_json", is_flag=True, help="Print the measurements as one JSON list.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the measurements as one JSON list; with --detach, device and job of each.",
+)
 @click.option(
     "-o",
     "--output",
@@ -144,7 +151,7 @@ def run(
     finish(outcomes, as_json=as_json, output=output, detach=detach)
 
 
-@command.command("attach")
+@command.command("attach", epilog="Example: secateur bench attach pi -o results.jsonl")
 @click.argument("device")
 @click.argument("job", required=False)
 @click.option("--offline", is_flag=True, help="Send all that the agent needs, from this machine.")

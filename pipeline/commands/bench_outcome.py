@@ -41,7 +41,10 @@ def finish(
     """Keep and print what was measured; then raise BadInput for what was not."""
     measurements = [found for outcome in outcomes for found in outcome.measurements]
     unkept = _unkept(output, measurements) if output and measurements else []
-    if as_json:
+    if as_json and detach:
+        jobs = [{"device": one.device, "job": one.job.id} for one in outcomes if one.job]
+        click.echo(json.dumps(jobs))
+    elif as_json:
         click.echo(json.dumps([asdict(measurement) for measurement in measurements]))
     elif measurements:
         from bench.report import show

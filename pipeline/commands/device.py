@@ -27,7 +27,7 @@ def command() -> None:
     """Name devices, and see whether they can be measured on. `this` is always there."""
 
 
-@command.command("add")
+@command.command("add", epilog="Example: secateur device add pi pi@raspberrypi.local:2222")
 @click.argument("name")
 @click.argument("target", metavar="[USER@]HOST[:PORT]")
 @_accepting
@@ -63,7 +63,7 @@ def _look(device: Device, accept_host_key: bool) -> Facts:
         return read_facts(link)
 
 
-@command.command("list")
+@command.command("list", epilog="Example: secateur device list --json")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: name to target.")
 def list_(as_json: bool) -> None:
     """The devices that have a name."""
@@ -76,7 +76,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{name:<{width}}  {'the machine you are at' if device.is_this else device}")
 
 
-@command.command("doctor")
+@command.command("doctor", epilog="Example: secateur device doctor pi")
 @click.argument("name")
 @_accepting
 @click.option("--json", "as_json", is_flag=True, help="Print the facts and the checks as JSON.")
@@ -117,7 +117,7 @@ def clean(name: str, everything: bool, as_json: bool) -> None:
         click.echo(f"What jobs need that have not ended is kept: {', '.join(jobs)}.")
 
 
-@command.command("remove")
+@command.command("remove", epilog="Example: secateur device remove pi")
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget NAME. What was put onto the device stays there: `device clean` it before."""

@@ -22,7 +22,7 @@ def command() -> None:
     """Check and explain recipes, and write new ones; docs/recipes.md has all that they may say."""
 
 
-@command.command("check")
+@command.command("check", epilog="Example: secateur recipe check recipes/demo.toml")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 def check(files: tuple[Path, ...]) -> None:
     """Say what is wrong with recipes, one sentence for each fault; ends with 2 if there is any.
@@ -61,7 +61,7 @@ def _summary(recipe: Recipe) -> str:
     return f"{count} bundle{'s' * (count != 1)} in {recipe.output}"
 
 
-@command.command("explain")
+@command.command("explain", epilog="Example: secateur recipe explain recipes/demo.toml --json")
 @click.argument("file", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print it as one JSON object.")
 def explain(file: Path, as_json: bool) -> None:
@@ -74,7 +74,7 @@ def explain(file: Path, as_json: bool) -> None:
     click.echo(json.dumps(record) if as_json else "\n".join(text_of(record)))
 
 
-@command.command("new")
+@command.command("new", epilog="Example: secateur recipe new mine --model demo-sew")
 @click.argument("name", required=False)
 @click.option("--model", default="demo-whisper", show_default=True, help="Folder or hub name.")
 @click.option("--corpus", default="demo:test", show_default=True, help="What to score on.")
@@ -87,7 +87,7 @@ def new(name: str | None, model: str, corpus: str, output: Path | None) -> None:
     _write(Start(chosen, [model], corpus).text(), output, blame="The recipe")
 
 
-@command.command("import")
+@command.command("import", epilog="Example: secateur recipe import config.yaml -o mine.toml")
 @click.argument("config", type=_FILE)
 @_output
 def import_(config: Path, output: Path | None) -> None:
@@ -103,7 +103,7 @@ def import_(config: Path, output: Path | None) -> None:
         click.echo(f"Left out: {line}.", err=True)
 
 
-@command.command("reference")
+@command.command("reference", epilog="Example: secateur recipe reference -o recipes.md")
 @_output
 def reference(output: Path | None) -> None:
     """Write the page of all that a recipe may say."""

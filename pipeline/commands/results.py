@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True),
     help="First take this into the store: a results.jsonl, or a folder with job and journal.",
 )
-@click.option("--as", "name", default="this", show_default=True, help="Device of what is imported.")
+@click.option(
+    "--as",
+    "name",
+    metavar="DEVICE",
+    help="Device of what is imported [as it says itself, or else this].",
+)
 def command(
     sources: tuple[Path, ...],
     devices: tuple[str, ...],
@@ -56,17 +61,22 @@ def command(
     parquet: Path | None,
     profile: str | None,
     imports: tuple[Path, ...],
-    name: str,
+    name: str | None,
 ) -> None:
     """The table of SOURCES: stores, or files such as the results.jsonl of `secateur run`.
 
     Without SOURCES it is the store, SECATEUR_STORE or the one in your data folder, with all that
     devices have sent. Of a bundle that was measured twice on a device, the newest is shown.
     """
+    from bench.remote.devices import refuse_name
     from bench.rows import rows_from
 
     if as_json + as_csv + markdown > 1:
         raise BadInput("--json, --csv and --markdown each print the rows: say one of them.")
+    if name is not None:
+        refuse_name(name)
+        if not imports:
+            raise BadInput("--as says of which device what is imported is: name that by --import.")
     if imports:
         _import(imports, sources, name)
     found = chosen_results(sources, devices, families, methods, folders, everything=everything)
@@ -84,7 +94,7 @@ def command(
     _print(rows, as_json=as_json, as_csv=as_csv, markdown=markdown)
 
 
-def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str) -> None:
+def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str | None) -> None:
     from bench.store.intake import bring_in
     from bench.store.store import Store
 

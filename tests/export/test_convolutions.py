@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.precision import write_precision
 from export.work import bundle_work
-from tests.export.exported import sew, sew_d, wav2vec2, whisper
+from speech.features import normalise_waveform
+from tests.export.exported import noise, sew, sew_d, wav2vec2, whisper
 from tests.export.rounded import in_precision, meant, weights_in
 
 Floats = NDArray[np.float32]
@@ -121,3 +122,18 @@ def test_as_much_is_computed_as_before(family: Any, precision: str, tmp_path: Pa
     )
     assert sum(after.values()) == sum(before.values()) == before["fp32"]
     assert after["int8"] > 0
+
+
+@pytest.mark.parametrize("family", [sew, sew_d, wav2vec2])
+def test_quiet_speech_after_loud_is_heard_in_8_bits_as_before(family: Any, tmp_path: Path) -> None:
+    bundle = family()[1]
+    rounded = in_precision(bundle, "int8", tmp_path)
+    sound = noise(5, 4.0)
+    sound[len(sound) // 2 :] *= 0.02
+    given = {"input_values": normalise_waveform(sound)[None]}
+    exact, found = (
+        onnxruntime.InferenceSession(each.graph("model")).run(None, given)[0][0]
+        for each in (bundle, rounded)
+    )
+    quiet = slice(len(exact) * 5 // 8, None)
+    assert np.corrcoef(exact[quiet].ravel(), found[quiet].ravel())[0, 1] > 0.98

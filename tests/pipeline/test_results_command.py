@@ -106,6 +106,14 @@ def test_results_are_imported_once_and_bundles_are_remembered(tmp_path: Path, da
     assert rows(str(path))[0]["precision"] == ""
 
 
+def test_what_is_imported_may_be_given_to_another_device(tmp_path: Path, data: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    write_results(path, [measured("tiny", "obs", 0.5)])
+    assert secateur("results", "--import", str(path), "--as", "their-pi").returncode == 0
+    [row] = rows()
+    assert row["device"] == "their-pi"
+
+
 def test_the_newest_of_the_same_is_shown_and_all_if_asked(file: Path) -> None:
     write_results(file, [
         measured("a", "obs", 0.5, measured_at="2026-02-01"),
@@ -143,6 +151,8 @@ def test_filters_csv_and_parquet(file: Path, tmp_path: Path) -> None:
         (["results", "--import", "{empty}"], ["nothing to import", "job.json"]),
         (["results", "{file}", "--estimate", "pi-9"], ["'pi-9'", "did you mean 'pi-5'"]),
         (["results", "{file}", "--bundles", "nowhere"], ["There is no folder nowhere"]),
+        (["results", "{file}", "--as", "pi"], ["--as", "--import"]),
+        (["results", "--import", "{file}", "--as", "a b"], ["'a b' cannot be a device's name"]),
         (["results", "{file}", "--csv", "--json"], ["--json, --csv and --markdown", "one of them"]),
         (["report", "{file}", "-o", "x.pdf"], ["x.pdf ends in neither .html nor .md"]),
         (["report", "{file}", "--family", "whisper", "-o", "x.md"], ["family 'whisper'", "ctc"]),

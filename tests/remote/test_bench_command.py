@@ -19,6 +19,7 @@ from pipeline.commands.bench_outcome import finish
 from speech.errors import BadInput
 from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.remote.sshd import Board, wait_until
+from tests.remote.test_device_command import lying_python
 
 
 @pytest.fixture
@@ -87,6 +88,26 @@ def test_a_job_is_left_alone_and_looked_at_later(
     told = ("method", "requested_percent", "precision", "size_mib")
     assert [row[key] for key in told] == ["magnitude", 70, "fp32", pytest.approx(0.01, abs=0.01)]
     assert_one_sentence(secateur("bench", "attach", "pi", "0123"), "no job 0123")
+
+
+NO_ROOM = """import shutil, types
+shutil.disk_usage = lambda place: types.SimpleNamespace(free=0)"""
+
+
+def test_a_job_that_ended_is_fetched_from_a_device_that_has_become_unfit(
+    words: list[str], board: Board
+) -> None:
+    begun = secateur(*words, "--device", "pi", "--samples", "2", "--detach", "--json")
+    [told] = json.loads(begun.stdout)
+    journal = board.cache / "jobs" / told["job"] / "journal.jsonl"
+    wait_until(
+        lambda: journal.exists() and "job_ended" in journal.read_text(), "the job does not end"
+    )
+    lying_python(board, NO_ROOM)
+    assert_one_sentence(secateur(*words, "--device", "pi"), "disk: 0 MiB are free")
+    attached = secateur("bench", "attach", "pi", "--json")
+    assert attached.returncode == 0, attached.stderr
+    assert [found["job"] for found in json.loads(attached.stdout)] == [told["job"]]
 
 
 def test_a_job_that_was_left_alone_is_stopped(words: list[str], board: Board) -> None:

@@ -15,7 +15,7 @@ import pytest
 from bench.remote.courier import Folder, ask, place
 from bench.remote.deploy import code_files
 from bench.remote.facts import facts_here
-from bench.remote.there.environment import MADE, MODULES
+from bench.remote.there.environment import MADE, MODULES, last_line
 from bench.remote.wheels import collected_wheels, platforms
 from bench.remote.work import Request, Worker
 from runtime.bundle import Bundle
@@ -123,6 +123,19 @@ def test_an_agent_that_does_not_start_is_no_deploy(
     with pytest.raises(BadInput, match=r"does not start there .*tiny_part"):
         install(worker, "env-x", "wheels-none", stub)
     assert not (bare_board.cache / stub.name / "ready.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("ERROR: Exception:\nTraceback (most recent call last):\nMemoryError", "memory ran out"),
+        ("libz.so: failed to map segment from shared object", "memory ran out"),
+        ("ERROR: No matching distribution\nArguments: ()", "ERROR: No matching distribution"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_line_that_says_something(output: str, reason: str) -> None:
+    assert last_line(subprocess.CompletedProcess([], 1, "", output)).startswith(reason)
 
 
 @pytest.mark.parametrize(

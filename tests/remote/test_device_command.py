@@ -23,10 +23,11 @@ util.find_spec = lambda name: None if name == "venv" else found(name)
 
 
 def lying_python(board: Board, lie: str) -> None:
-    python = board.bin / "python3"
+    """To the probe, which comes on standard input."""
+    python, real = board.bin / "python3", Path(sys.executable).resolve()
     python.unlink()
     code = f"import sys\n{lie}\nexec(sys.stdin.read())"
-    python.write_text(f"#!/bin/sh\nexec {Path(sys.executable).resolve()} -c '{code}'\n")
+    python.write_text(f'#!/bin/sh\n[ "$2" = - ] || exec {real} "$@"\nexec {real} -c \'{code}\'\n')
     python.chmod(0o755)
 
 
@@ -81,6 +82,14 @@ def test_a_wrong_user_and_a_closed_port_are_one_sentence(bare_board: Board) -> N
     assert_one_sentence(off, "cannot be reached", "Connection refused", "is it on")
 
 
+def test_a_configuration_of_ssh_that_is_not_there_is_named(
+    bare_board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECATEUR_SSH_CONFIG", "/nowhere/config")
+    done = secateur("device", "add", "pi", bare_board.target)
+    assert_one_sentence(done, "configuration", "/nowhere/config", "mend that")
+
+
 def test_doctor_says_what_stands_in_the_way_and_how_to_mend_it(
     bare_board: Board, device: Device
 ) -> None:
@@ -115,7 +124,7 @@ def test_doctor_tells_of_a_cache_that_cannot_be_written(
     done = secateur("device", "doctor", "this")
     [failed] = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
     assert "file/cache cannot be written" in failed
-    assert "or set SECATEUR_CACHE" in failed
+    assert "SECATEUR_CACHE=/another/folder" in failed
 
 
 def test_devices_are_listed_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

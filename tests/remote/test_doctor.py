@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from bench.remote.deploy import environment_name
 from bench.remote.doctor import Check, checks, refusals
 from bench.remote.facts import Facts
+from bench.remote.requirements import device_requirements
 
 #: A Raspberry Pi 4 with Raspberry Pi OS as it should be.
 PI = Facts(
@@ -25,6 +27,7 @@ PI = Facts(
     macos=None,
     cache="/home/pi/.cache/secateur",
     cache_writable=True,
+    environments=[],
     disk_free_mb=9000,
     memory_mb=3791,
     memory_free_mb=3200,
@@ -37,6 +40,10 @@ PI = Facts(
     boot="0b0e5b0e-8d3c-4c57-a5f1-1c3b8f1a2d11",
     time=0.0,
 )
+
+
+#: The environment of this version on that board.
+ITS_OWN = environment_name(PI, device_requirements())
 
 
 def check_of(name: str, **facts: object) -> Check:
@@ -65,6 +72,8 @@ def test_a_good_board_has_nothing_to_mend() -> None:
         ("memory", {"memory_free_mb": 300}, "WARN", "300 of"),
         ("cache", {"cache_writable": False}, "FAIL", "/secateur cannot be written"),
         ("disk", {"disk_free_mb": 100}, "FAIL", "100 MiB"),
+        ("disk", {"disk_free_mb": 10, "environments": [ITS_OWN]}, "FAIL", "10 MiB"),
+        ("disk", {"disk_free_mb": 100, "environments": ["env-older"]}, "FAIL", "100 MiB"),
         ("memory cgroup", {"memory_cgroup": False}, "WARN", "is off"),
         ("governor", {"governor": "ondemand"}, "WARN", "ondemand"),
         ("cooling", {"temperature": 71.0, "fan": False}, "WARN", "71 degrees Celsius, no fan"),
@@ -80,6 +89,10 @@ def test_what_is_wrong_is_said_with_its_fix(
     assert check.level == level
     assert said in check.said
     assert check.fix
+
+
+def test_a_device_that_has_the_agent_needs_little_room() -> None:
+    assert check_of("disk", disk_free_mb=100, environments=[ITS_OWN]).level == "OK"
 
 
 def test_only_what_makes_measuring_impossible_refuses() -> None:

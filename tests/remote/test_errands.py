@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from bench.remote.connection import Link
 from bench.remote.courier import Folder, Parcel, Report, ask, kept_up, place
 from bench.remote.work import Worker
 from speech.errors import BadInput
+from tests.privileges import give_up_privileges
 from tests.remote.conftest import PATIENCE
 from tests.remote.sshd import Board
 
@@ -128,6 +132,24 @@ def test_a_cache_that_is_no_folder_of_ours_is_one_sentence(
         BadInput, match=rf"^pi: {bare_board.cache}\S* cannot be used there \(.*give"
     ):
         bring(worker.link, [parcel(tmp_path, 1, 10)], ignore)
+
+
+def test_what_cannot_be_deleted_is_not_told_as_freed(tmp_path: Path) -> None:
+    sent = tmp_path / "bundle-1"
+    sent.mkdir()
+    (sent / "model.onnx").write_bytes(bytes(1000))
+    tmp_path.chmod(0o555)
+    cleaning = "from bench.remote.there.errand import main; main('clean', 'sent')"
+    done = subprocess.run(
+        [sys.executable, "-c", cleaning],
+        env={**os.environ, "SECATEUR_CACHE": str(tmp_path)},
+        preexec_fn=give_up_privileges,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    tmp_path.chmod(0o755)
+    assert f"{tmp_path}/bundle-1" in json.loads(done.stdout)["problem"]
 
 
 def test_no_path_leads_out_of_the_folder(board: Board, worker: Worker, tmp_path: Path) -> None:

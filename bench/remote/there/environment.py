@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,12 @@ MODULES = (
     *("bench.agent.supervisor", "bench.agent.turn_process", "bench.agent.sampler"),
     *("runtime.recognizer", "speech.audio", "soundfile", "soxr", "numpy.fft", "numpy.ma"),
 )
+
+
+#: What Python, pip and the loader of libraries say of it.
+OUT_OF_MEMORY = ("MemoryError", "Cannot allocate memory", "failed to map segment")
+#: Lines of pip that say nothing: the head of a traceback, and what follows a log record.
+EMPTY = re.compile(r"\s*(ERROR: Exception:|Arguments: \(.*\))?\s*$")
 
 
 def environment(name: str, wheels: str, code: str) -> dict[str, Any]:
@@ -143,6 +150,9 @@ def discard(folder: Path) -> None:
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = (done.stderr or done.stdout).strip().splitlines()
+    said = done.stderr or done.stdout
+    if any(words in said for words in OUT_OF_MEMORY):
+        return "memory ran out: end other programs there"
+    lines = [line.strip() for line in said.strip().splitlines() if not EMPTY.match(line)]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["it said nothing"])[-1].strip()
+    return (errors or lines or ["it said nothing"])[-1]

@@ -5,6 +5,7 @@ A `problem` in an answer is the user's to mend.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -42,10 +43,15 @@ def _blamed(error: OSError) -> str:
         free = shutil.disk_usage(next(p for p in (cache(), *cache().parents) if p.exists())).free
         return (
             f"its disk is full ({free >> 20} MiB free): make room there and try again; "
-            f"what is in {cache()} can be deleted, and is sent anew when it is needed."
+            "`secateur device clean` deletes what can be sent anew."
         )
     if not isinstance(error.filename, str):
         raise error
+    if error.errno == errno.EROFS:
+        return (
+            f"{error.filename} cannot be changed there ({error.strerror}): a card that fails turns "
+            "read-only; mend that, or let SECATEUR_CACHE name a folder that can be written."
+        )
     return (
         f"{error.filename} cannot be used there ({error.strerror}): {cache()} must belong to who "
         "measures; give it back, or delete it."

@@ -40,6 +40,7 @@ def probe() -> dict[str, Any]:
         "macos": platform.mac_ver()[0] or None,
         "cache": str(cache),
         "cache_writable": os.access(existing(cache), os.W_OK | os.X_OK),
+        "environments": [ready.parent.name for ready in cache.glob("env-*/ready.json")],
         "disk_free_mb": shutil.disk_usage(existing(cache)).free >> 20,
         "memory_mb": memory.get("MemTotal") or bytes_in_mb(sysctl("hw.memsize")),
         "memory_free_mb": memory.get("MemAvailable"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,7 @@ def clean(what: str) -> dict[str, Any]:
         if any(f"/{folder.name}/" in job or f'/{folder.name}"' in job for job in wanted):
             kept += 1
         else:
-            freed += alone_in(folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            freed += emptied(folder)
     for file in matching("store/*"):
         if file.stat().st_nlink == 1:
             freed += file.stat().st_size
@@ -38,9 +38,22 @@ def clean(what: str) -> dict[str, Any]:
     return {"freed_bytes": freed, "kept_folders": kept, "open_jobs": [f.name for f in open_jobs]}
 
 
+def is_lock(path: Path) -> bool:
+    """Of an environment that is being made, beside its folder."""
+    return path.suffix == ".lock"
+
+
+def emptied(folder: Path) -> int:
+    """How many bytes that frees; another host may be doing the same."""
+    size = alone_in(folder)
+    with contextlib.suppress(FileNotFoundError):
+        folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
+    return size
+
+
 def matching(*patterns: str) -> Iterator[Path]:
     for pattern in patterns:
-        yield from sorted(cache().glob(pattern))
+        yield from sorted(path for path in cache().glob(pattern) if not is_lock(path))
 
 
 def alone_in(folder: Path) -> int:
