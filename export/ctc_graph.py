@@ -40,8 +40,12 @@ def write_ctc(model: Any, path: Path) -> None:
 
 
 def shortest_audio(config: Any) -> int:
-    """Samples below which the convolutions give no frame, or SEW no squeezed one."""
+    """Samples below which the convolutions give no frame, SEW no squeezed one, an adapter none."""
     samples = int(getattr(config, "squeeze_factor", 1))
+    if getattr(config, "add_adapter", False):
+        for _ in range(config.num_adapter_layers):  # each is padded by one at both ends
+            samples = (samples - 1) * config.adapter_stride + config.adapter_kernel_size - 2
+            samples = max(samples, 1)
     strides = zip(reversed(config.conv_kernel), reversed(config.conv_stride), strict=True)
     for kernel, stride in strides:
         samples = (samples - 1) * stride + kernel

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prune import cpu_torchaudio
+from prune.feature_fit import refuse_misfit
 from prune.packed_weights import is_packed, packed_weights
 from prune.structure import shapes
 from speech.assets import BUNDLED_MODELS, bundled_model
@@ -67,7 +68,9 @@ def open_checkpoint(name_or_path: str, *, revision: str | None = None) -> Checkp
         )
     model = _model(source, name_or_path, config, revision)
     _refuse_broken_weights(model, name_or_path)
-    return Checkpoint(model, _processor(source, name_or_path, revision), family, name_or_path)
+    processor = _processor(source, name_or_path, revision)
+    refuse_misfit(config, processor.feature_extractor, name_or_path)
+    return Checkpoint(model, processor, family, name_or_path)
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -112,6 +115,7 @@ def _unreachable(name: str, error: Exception) -> BadInput:
 
 def _configuration(source: str, name: str, revision: str | None) -> Any:
     cpu_torchaudio.allow_import()
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, logging
 
     logging.set_verbosity_error()
@@ -120,6 +124,11 @@ def _configuration(source: str, name: str, revision: str | None) -> Any:
         _ask_hub(source, revision)
     try:
         return AutoConfig.from_pretrained(source, revision=revision)
+    except StrictDataclassError as error:
+        reason = (
+            str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ").rstrip(".")
+        )
+        raise BadInput(f"{name}/config.json contradicts itself ({reason}): mend it.") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if not Path(source).is_dir():
             raise _unreachable(name, error) from error
@@ -166,6 +175,10 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
     kind: Any = shapes.built_to_shape(plain, name) if shaped else plain
     try:
         model, report = kind.from_pretrained(**given, dtype=torch.float32, output_loading_info=True)
+    except KeyError as error:  # such as an activation
+        raise BadInput(
+            f"{name}/config.json asks for {error}, which transformers does not know: mend it."
+        ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(

@@ -46,13 +46,13 @@ def command(
         for file in files:
             try:
                 samples = _samples(file)
+                heard = recognizer.transcribe(samples)
             except BadInput as error:
                 failed = True
                 click.echo(f"secateur: {error}", err=True)
                 if as_json:
                     click.echo(json.dumps({"file": file, "error": str(error)}))
                 continue
-            heard = recognizer.transcribe(samples)
             if as_json:
                 click.echo(json.dumps(_record(file, samples, heard)))
             else:

@@ -11,12 +11,14 @@ import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
+from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from export.ctc_graph import shortest_audio, write_ctc
 from export.parity import check_parity
 from runtime.whisper import WhisperRecognizer
 from speech.errors import BadInput
 from tests.export.exported import bundle_of, noise, sew, sew_d, wav2vec2, whisper
+from tests.tiny_models import CTC_SHAPE
 
 
 def weights_in(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -159,6 +161,21 @@ def test_the_shortest_audio_is_the_shortest(family: Any) -> None:
     checkpoint.model(torch.zeros(1, shortest))
     with pytest.raises(RuntimeError):
         checkpoint.model(torch.zeros(1, shortest - 1))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "layers"), [(5, 3, 2), (3, 2, 3), (8, 1, 1)])
+def test_the_shortest_audio_is_longer_for_an_adapter(kernel: int, stride: int, layers: int) -> None:
+    adapter = {
+        "add_adapter": True,
+        "adapter_kernel_size": kernel,
+        "adapter_stride": stride,
+        "num_adapter_layers": layers,
+    }
+    config = Wav2Vec2Config(**CTC_SHAPE | adapter)
+    model, shortest = Wav2Vec2ForCTC(config).eval(), shortest_audio(config)
+    model(torch.zeros(1, shortest))
+    with pytest.raises(RuntimeError):
+        model(torch.zeros(1, shortest - 1))
 
 
 def test_a_family_without_a_graph_is_named(tmp_path: Path) -> None:

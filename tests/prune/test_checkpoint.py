@@ -121,9 +121,23 @@ def _no_tokenizer(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def _setting(file: str, **settings: object) -> Break:
+    def change(folder: Path) -> None:
+        told = json.loads((folder / file).read_text())
+        part = told.get("feature_extractor", told)
+        part |= settings
+        (folder / file).write_text(json.dumps(told))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
+        (_setting("config.json", activation_function="gelluu"), "json asks for 'gelluu', which"),
+        (_setting("processor_config.json", sampling_rate=8000), "'sampling_rate' is 8000, and all"),
+        (_setting("processor_config.json", feature_size=128), "128 bands, and the model takes 80"),
+        (_setting("processor_config.json", chunk_length=30), "give 3000 frames, and the model"),
         (_no_config, "has no config.json"),
         (_config_not_json, "is not a configuration that transformers knows: it is not JSON"),
         (_another_architecture, "is a 'hubert' model; Secateur knows"),
