@@ -106,7 +106,7 @@ async def test_a_job_that_was_started_elsewhere_is_attached_to_and_goes_on_when_
     async with opened(store, (80, 24)) as pilot:
         await press(pilot, "5", "a", "enter")
         await until(pilot, lambda: job(pilot).cases["tiny/t1"].samples != [])
-        assert begun.id in seen(pilot)
+        await shows(pilot, begun.id)
         await press(pilot, "x")
         await until(pilot, lambda: over(pilot))
         await shows(pilot, f"`secateur bench attach this {begun.id}` follows it")
