@@ -27,7 +27,7 @@ def command() -> None:
     """Name devices, and see whether they can be measured on. `this` is always there."""
 
 
-@command.command("add", epilog="Example: secateur device add pi pi@raspberrypi.local:2222")
+@command.command("add", epilog="Example: secateur device add kitchen pi@raspberrypi.local")
 @click.argument("name")
 @click.argument("target", metavar="[USER@]HOST[:PORT]")
 @_accepting
@@ -117,7 +117,7 @@ def clean(name: str, everything: bool, as_json: bool) -> None:
         click.echo(f"What jobs need that have not ended is kept: {', '.join(jobs)}.")
 
 
-@command.command("remove", epilog="Example: secateur device remove pi")
+@command.command("remove", epilog="Example: secateur device remove kitchen")
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget NAME. What was put onto the device stays there: `device clean` it before."""

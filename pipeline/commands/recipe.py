@@ -87,7 +87,7 @@ def new(name: str | None, model: str, corpus: str, output: Path | None) -> None:
     _write(Start(chosen, [model], corpus).text(), output, blame="The recipe")
 
 
-@command.command("import", epilog="Example: secateur recipe import config.yaml -o mine.toml")
+@command.command("import", epilog="Example: secateur recipe import CONFIG.json -o mine.toml")
 @click.argument("config", type=_FILE)
 @_output
 def import_(config: Path, output: Path | None) -> None:
