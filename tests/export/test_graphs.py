@@ -10,7 +10,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import numpy_helper
 from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
 from export.ctc_graph import shortest_audio, write_ctc
@@ -18,12 +17,8 @@ from export.parity import check_parity
 from runtime.whisper import WhisperRecognizer
 from speech.errors import BadInput
 from tests.export.exported import bundle_of, noise, sew, sew_d, wav2vec2, whisper
+from tests.export.rounded import weights_in
 from tests.tiny_models import CTC_SHAPE
-
-
-def weights_in(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    model = onnx.load(path)
-    return {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
 
 
 @pytest.mark.parametrize("frames", [400, 398, 102, 6])
