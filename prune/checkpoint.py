@@ -236,7 +236,7 @@ def _processor(source: str, name: str, revision: str | None) -> Any:
 
     try:
         processor = AutoProcessor.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise BadInput(
             f"{name} has no tokenizer or feature extractor that transformers can open: "
             "save the processor beside the model (processor.save_pretrained)."

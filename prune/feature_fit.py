@@ -15,7 +15,10 @@ def refuse_misfit(config: Any, extractor: Any, name: str) -> None:
         )
     if config.model_type != "whisper":
         return
-    frames = extractor.n_samples // extractor.hop_length
+    hop = extractor.hop_length
+    if not isinstance(hop, int) or hop < 1:
+        raise BadInput(f"{name}: the feature extractor's 'hop_length' is {hop!r}: mend that.")
+    frames = extractor.n_samples // hop
     for says, made, taken in (
         ("'feature_size' gives {} bands", extractor.feature_size, config.num_mel_bins),
         ("'chunk_length' and 'hop_length' give {} frames", frames, 2 * config.max_source_positions),

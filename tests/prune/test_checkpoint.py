@@ -136,6 +136,8 @@ def _setting(file: str, **settings: object) -> Break:
     [
         (_setting("config.json", activation_function="gelluu"), "json asks for 'gelluu', which"),
         (_setting("processor_config.json", sampling_rate=8000), "'sampling_rate' is 8000, and all"),
+        (_setting("processor_config.json", hop_length=0), "has no tokenizer or feature extractor"),
+        (_setting("processor_config.json", hop_length=-1), "'hop_length' is -1: mend that"),
         (_setting("processor_config.json", feature_size=128), "128 bands, and the model takes 80"),
         (_setting("processor_config.json", chunk_length=30), "give 3000 frames, and the model"),
         (_no_config, "has no config.json"),
