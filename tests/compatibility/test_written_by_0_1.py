@@ -1,8 +1,8 @@
 """What version 0.1.0 wrote opens, and says what it said then.
 
-`0.1.0/` was made by that version: bundles, structured checkpoints, a job's folder with its journal, a
-store, a results file, the demo recipe, what `secateur results --json` printed, and hashes and error
-rates of every bundle of the demo recipe (`demo-run.json`).
+`0.1.0/` was made by that version: bundles, structured checkpoints, a job's folder with its journal,
+a store, a results file, the demo recipe, what `secateur results --json` printed, and hashes and
+error rates of every bundle of the demo recipe (`demo-run.json`).
 """
 
 import hashlib
