@@ -6,7 +6,6 @@ import shutil
 import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no test asks the real hub
 
 if "SECATEUR_TESTS" not in os.environ:  # pytest-xdist's workers have it from the process above

@@ -28,7 +28,6 @@ def connected(address: str | None) -> Iterator[bool]:
         return
     begun = not _found(address)
     if begun:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         ray.init("local", num_cpus=cores(), include_dashboard=False, **_QUIET)
     try:
         yield begun

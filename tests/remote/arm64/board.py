@@ -44,7 +44,7 @@ class ArmBoard:
             UsePAM no
             PasswordAuthentication no
             PidFile none
-            SetEnv QEMU_CPU=cortex-a76 ORT_DISABLE_TELEMETRY=1
+            SetEnv QEMU_CPU=cortex-a76
             """
         )
         self.client_settings.write_text(
