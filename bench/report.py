@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.console import SafeConsole
 from bench.rows import ESTIMATED, Row
+from speech.printable import printable
 
 # Said wherever sparsity stands beside latency, because readers expect one to buy the other.
 CAPTION = (
@@ -135,14 +136,14 @@ def table(rows: Sequence[Row], *, narrow: bool = False) -> Table:
         side: Literal["left", "right"] = "right" if column.is_number else "left"
         grid.add_column(column.title, justify=side, no_wrap=True)
     for row in rows:
-        cells = [Text(column.cell(row)) for column in columns]
+        cells = [Text(printable(column.cell(row))) for column in columns]
         grid.add_row(*cells, style="dim" if row.problem else None)
     return grid
 
 
 def show(rows: Sequence[Row]) -> None:
     """Print the table: in a terminal as wide as that is, in a pipe as wide as it needs to be."""
-    console = Console()
+    console = SafeConsole()
     wanted = 2 + sum(_width(column, rows) for column in columns_for(rows))
     if not console.is_terminal:
         console.width = max(console.width, wanted)
@@ -151,7 +152,7 @@ def show(rows: Sequence[Row]) -> None:
 
 def _width(column: Column, rows: Sequence[Row]) -> int:
     """Of the widest cell or line of the heading, and the space beside it."""
-    texts = [*column.title.split("\n"), *(column.cell(row) for row in rows)]
+    texts = [*column.title.split("\n"), *(printable(column.cell(row)) for row in rows)]
     return max(map(len, texts)) + 2
 
 
@@ -177,8 +178,8 @@ def caption(rows: Sequence[Row]) -> str:
 
 def problems(rows: Sequence[Row]) -> list[str]:
     """One line for each row that failed or is not to be trusted."""
-    return [f"{row.name}: {row.problem}" for row in rows if row.problem]
+    return [printable(f"{row.name}: {row.problem}") for row in rows if row.problem]
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    return printable(cell.replace("\n", " ")).replace("|", "\\|")

@@ -19,8 +19,16 @@ def csv_text(rows: Sequence[Row]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**asdict(row), "verdicts": " ".join(row.verdicts)} for row in rows)
+    for row in rows:
+        cells = {**asdict(row), "verdicts": " ".join(row.verdicts)}
+        writer.writerow({name: _no_formula(cell) for name, cell in cells.items()})
     return out.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    """A spreadsheet would run a text that begins like one; after an apostrophe it stays a text."""
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if is_formula else cell
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:

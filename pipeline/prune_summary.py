@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.console import SafeConsole
 from speech.counted import counted
 
 #: What `prune.reconstruct` puts on every Hessian's diagonal; more is worth a mention.
@@ -15,7 +15,7 @@ _USUAL_DAMPING = 0.01
 
 
 def show(record: Mapping[str, Any], output: str) -> None:
-    console = Console(soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     console.print(_components(record["components"]))
     if record["shapes"]:
         console.print(_shapes(record["shapes"]))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import COMMANDS, group
+from pipeline.commands import COMMANDS, group
 from pipeline.recipe.reference import reference as recipe_page
 
 _INTRODUCTION = """\

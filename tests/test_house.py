@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pipeline.cli import group
+from pipeline.commands import group
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["device_profiles", "speech", "runtime", "prune", "export", "bench", "tui", "pipeline"]
@@ -88,7 +88,7 @@ def test_every_command_has_an_example_of_itself() -> None:
 
 def test_the_command_line_starts_without_heavy_libraries() -> None:
     code = (
-        "import contextlib, io\nfrom pipeline.cli import group\n"
+        "import contextlib, io\nfrom pipeline.commands import group\n"
         "with contextlib.redirect_stdout(io.StringIO()): group(['--help'], standalone_mode=False)\n"
         "pass"
     )

@@ -186,7 +186,12 @@ def test_an_open_session_asks_nobody_and_writes_where_it_says(
 ) -> None:
     words = SESSIONS[session](tmp_path)
     written, asked = traced(words, home, SESSION)
-    known = (*(str(home / name) for name in DOCUMENTED), str(tmp_path / "job"), "/dev/", "/proc/self/")
+    known = (
+        *(str(home / name) for name in DOCUMENTED),
+        str(tmp_path / "job"),
+        "/dev/",
+        "/proc/self/",
+    )
     parents = {str(path) for name in DOCUMENTED for path in (home / name).parents}
     assert asked == []
     assert [name for name in sorted(written - parents) if not name.startswith(known)] == []

@@ -223,6 +223,15 @@ class SecateurApp(App[None]):
             self._stamp = stamp
             self.explore.post_message(NewsArrived())
 
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the app, if it was not the user."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """Without Textual's pages of traceback: `opening.run` raises it as it is."""
+        self._close_messages_no_wait()
+
     def _recall(self) -> Remembered:
         if self._memory is None:
             return Remembered()

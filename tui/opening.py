@@ -28,10 +28,13 @@ def source_of(path: Path, sensitivities: Sequence[Path] = ()) -> Source:
 
 
 def run(path: Path, sensitivities: Sequence[Path] = ()) -> None:
-    """Shows it until the user quits."""
+    """Shows it until the user quits; raises what has ended it otherwise."""
     source = source_of(path, sensitivities)
     _refuse_no_terminal()
-    SecateurApp(source, remembered_file()).run()
+    app = SecateurApp(source, remembered_file())
+    app.run()
+    if app.fault:
+        raise app.fault
 
 
 def _refuse_no_terminal() -> None:

@@ -5,8 +5,8 @@ turn FILE   one measuring process, as `run` starts them
 sampler     readings of the machine, twice a second, until standard input closes
 status JOB  one JSON object: how far the job is
 
-Exit codes: 0 done, 2 the input is at fault, 3 another job has the device, 1 anything else; all
-but the first print `{"error": "…"}`.
+Exit codes: 0 done, 1 stopped, 2 the input is at fault, 3 another job has the device, 70 the agent
+is at fault; all but the first print `{"error": "…"}`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -28,7 +27,7 @@ _USAGE = "Usage: python -m bench.agent run JOB | turn FILE | sampler | status JO
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code."""
-    from bench.agent.locks import Busy
+    from bench.agent.locks import Busy, cache_folder
 
     try:
         return _do(*arguments)
@@ -37,8 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     except Busy as problem:
         return _failed(3, str(problem))
     except Exception as problem:
-        traceback.print_exc()
-        return _failed(1, f"{type(problem).__name__}: {problem}")
+        from runtime.crash import INTERNAL_ERROR, sentence_about
+
+        return _failed(INTERNAL_ERROR, sentence_about(problem, cache_folder))
 
 
 def _do(verb: str = "", *names: str) -> int:
@@ -93,7 +93,7 @@ def _status(folder: Path) -> int:
 
 
 def _print(line: str) -> None:
-    rest = memoryview(f"{line}\n".encode())
+    rest = memoryview(f"{line}\n".encode(errors="backslashreplace"))
     while rest:
         rest = rest[os.write(1, rest) :]
 
@@ -110,4 +110,6 @@ def _failed(code: int, reason: str) -> int:
 
 
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback of an import that was cut short
     sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ from bench.remote.host_keys import seen_host_key, store_host_key, unknown_key_se
 from bench.remote.refusals import UnknownHostKey
 from bench.remote.work import Worker
 from speech.errors import BadInput
+from speech.printable import printable
 
 _accepting = click.option(
     "--accept-host-key",
@@ -131,4 +132,4 @@ def remove(name: str) -> None:
 
 def _line(check: Check) -> str:
     fix = f"; {check.fix}" if check.fix else ""
-    return f"{check.level:<4}  {check.name}: {check.said}{fix}"
+    return printable(f"{check.level:<4}  {check.name}: {check.said}{fix}")

@@ -1,15 +1,14 @@
-"""What is in a bundle, for people: what it is and where it comes from, its files, their sizes.
-
-A bundle may come from anywhere, so what could move a terminal's cursor is spelt out.
-"""
+"""What is in a bundle, for people: what it is and where it comes from, its files, their sizes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from bench.console import SafeConsole
+from speech.printable import printable
 
 #: Of a SHA-256, how many digits are shown.
 _DIGITS = 16
@@ -27,12 +26,12 @@ _SIZES = {
 
 
 def show(record: Mapping[str, Any]) -> None:
-    console = Console(soft_wrap=True)
+    console = SafeConsole(soft_wrap=True)
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
     for name, fact in _facts(record):
-        facts.add_row(name, Text(_plain(fact)))
+        facts.add_row(name, Text(printable(fact)))
     console.print(facts)
     console.print(_files(record))
     if record["sizes"]:
@@ -97,7 +96,7 @@ def _files(record: Mapping[str, Any]) -> Table:
     for file in record["files"]:
         use = "yes" if file["for_device"] else "no"
         note = use if file["here"] else f"{use}, left out"
-        grid.add_row(Text(_plain(file["path"])), _size(file["size"]), note)
+        grid.add_row(Text(printable(file["path"])), _size(file["size"]), note)
     return grid
 
 
@@ -105,7 +104,7 @@ def _sizes(sizes: Mapping[str, Mapping[str, int]]) -> Table:
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("weights", no_wrap=True)
     for part in sizes:
-        grid.add_column(Text(_plain(part)), justify="right", no_wrap=True)
+        grid.add_column(Text(printable(part)), justify="right", no_wrap=True)
     for key, name in _SIZES.items():
         grid.add_row(name, *(_size(size[key]) for size in sizes.values()))
     return grid
@@ -113,7 +112,3 @@ def _sizes(sizes: Mapping[str, Mapping[str, int]]) -> Table:
 
 def _size(size: int) -> str:
     return f"{size / 2**20:,.2f} MiB" if size >= 100_000 else f"{size:,} bytes"
-
-
-def _plain(text: str) -> str:
-    return text if text.isprintable() else repr(text)

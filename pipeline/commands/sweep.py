@@ -220,8 +220,9 @@ def _name(point: Point) -> str:
 
 def _show(sweep: Sweep) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
+
+    from bench.console import SafeConsole
 
     heads = ("method", "asked %", "zeros %", "WER % [95 %]", "CER %", "sub", "ins", "del",
              "prune s", "listen s")  # fmt: skip
@@ -231,7 +232,7 @@ def _show(sweep: Sweep) -> None:
     for point in sweep.points:
         if point.score:
             grid.add_row(*_cells(point, point.score))
-    console = Console()
+    console = SafeConsole()
     console.width = console.width if console.is_terminal else max(console.width, 100)
     console.print(grid)
 

@@ -10,6 +10,7 @@ import click
 from runtime.archive import opened
 from speech.audio import RATE, Floats, decode_audio, read_audio
 from speech.errors import BadInput
+from speech.printable import printable
 
 if TYPE_CHECKING:
     from runtime.transcript import Transcript
@@ -56,7 +57,7 @@ def command(
             if as_json:
                 click.echo(json.dumps(_record(file, samples, heard)))
             else:
-                click.echo(heard.text if len(files) == 1 else f"{file}: {heard.text}")
+                click.echo(printable(heard.text if len(files) == 1 else f"{file}: {heard.text}"))
     if failed:
         sys.exit(2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import group
+from pipeline.commands import group
 from tests.docs.blocks import PROGRAMS, ROOT
 
 _TARGETS = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
