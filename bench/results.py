@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
+from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 
 __all__ = ["Measurement", "read_results", "write_results"]
 
 
 def write_results(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Written beside, flushed to disk, then renamed: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A reader never sees half a file."""
     text = "".join(measurement.to_json() + "\n" for measurement in measurements)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(0o644)  # mkstemp keeps the file to its owner
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with whole_file(path, replace=True) as file:
+        file.write(text.encode())
 
 
 def read_results(path: Path) -> list[Measurement]:

@@ -1,7 +1,6 @@
 """A training run on disk: written whole or not at all, and taken up again by the same run only."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from runtime.whole_folder import full_disk_is_bad_input
+from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 
 
@@ -29,18 +28,9 @@ def fingerprint(
 
 
 def write_snapshot(path: Path, content: dict[str, Any]) -> None:
-    """Beside, to the disk, then renamed: a run killed here leaves the snapshot before."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with full_disk_is_bad_input(str(path)), beside.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    """A run that is killed here leaves the snapshot before."""
+    with whole_file(path, replace=True) as file:
+        torch.save(content, file)
 
 
 def read_snapshot(path: Path, wanted: str, device: torch.device) -> dict[str, Any] | None:

@@ -3,12 +3,12 @@
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from runtime.beside import alone_in, beside, remove
 from speech.errors import BadInput
 from speech.readable import refuse_unreachable
 
@@ -49,24 +49,35 @@ def written_whole(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     folder = folder.absolute()
     if not replace:
         refuse_taken(folder)
-    beside, old = (folder.with_name(f".{folder.name}.{end}") for end in ("part", "old"))
+    old = folder.with_name(f".{folder.name}.old")
     try:
-        _put_back(old, folder)
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        for path in [*beside.rglob("*"), beside]:
-            _flush_to_disk(path)
-        if replace and folder.exists():
-            folder.rename(old)
-        beside.replace(folder)
-        _flush_to_disk(folder.parent)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if old.exists():
+            with alone_in(folder.parent):
+                _put_back(old, folder)
+        with beside(folder, Path.mkdir) as place:
+            yield place
+            for path in [*place.rglob("*"), place]:
+                _flush_to_disk(path)
+            if replace:
+                with alone_in(folder.parent):
+                    _take_place(place, folder, old)
+            else:
+                refuse_taken(folder)  # somebody may have been quicker
+                place.replace(folder)
+            _flush_to_disk(folder.parent)
     except OSError as error:
         if disk_is_full(error):
             raise
         raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from error
+
+
+def _take_place(place: Path, folder: Path, old: Path) -> None:
+    try:
+        if folder.exists():
+            folder.rename(old)
+        place.replace(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
         _put_back(old, folder)
 
 
@@ -77,19 +88,29 @@ def whole_file(file: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     With `replace` a plain file that stands there gives way to it, at the end.
     """
     file = file.absolute()
-    beside = file.with_name(f".{file.name}.part")
     with _unwritable_is_bad_input(file):
         _refuse_taken_place(file, replace)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            beside.unlink(missing_ok=True)
-            with beside.open("xb") as out:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with beside(file, lambda path: path.touch(0o666, exist_ok=False)) as place:
+            with place.open("wb") as out:
                 yield out
-            _flush_to_disk(beside)
-            beside.replace(file)
+            _flush_to_disk(place)
+            if replace:
+                place.replace(file)
+            else:
+                _link(place, file)
             _flush_to_disk(file.parent)
-        finally:
-            beside.unlink(missing_ok=True)
+
+
+def _link(place: Path, file: Path) -> None:
+    """Unlike a rename it fails where somebody has been quicker."""
+    try:
+        file.hardlink_to(place)
+    except FileExistsError:
+        _refuse_taken_place(file, replace=False)
+    except OSError:  # a file system without hard links
+        _refuse_taken_place(file, replace=False)
+        place.replace(file)
 
 
 def _refuse_taken_place(file: Path, replace: bool) -> None:
@@ -146,10 +167,7 @@ def _put_back(old: Path, folder: Path) -> None:
     """What was to give way stays where nothing took its place, and goes where something did."""
     if old.is_dir() and not folder.exists():
         old.rename(folder)
-    for place, _, _ in os.walk(old):  # out of a folder that is closed to writers nothing goes
-        with suppress(OSError):
-            Path(place).chmod(0o700)
-    shutil.rmtree(old, ignore_errors=True)
+    remove(old)
 
 
 def _flush_to_disk(path: Path) -> None:

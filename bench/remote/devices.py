@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.beside import alone_in
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import toml_from
@@ -93,6 +95,17 @@ def _device(name: str, entry: object, file: Path) -> Device:
         return new_device(name, str(Device(name, entry["target"], port)))
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from error
+
+
+@contextmanager
+def changed_devices() -> Iterator[dict[str, Device]]:
+    """By name, to be changed; written at the end. Of two commands at once the second one waits."""
+    folder = config_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        devices = read_devices()
+        yield devices
+        write_devices(devices)
 
 
 def write_devices(devices: Mapping[str, Device], folder: Path | None = None) -> None:

@@ -14,6 +14,7 @@ import click
 from bench.results import read_results, write_results
 from bench.tuning import best
 from pipeline.commands.bench_settings import TRAINED
+from runtime.beside import alone_in
 from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.counted import counted
 from speech.errors import BadInput
@@ -76,9 +77,11 @@ def _unkept(output: Path, measurements: Sequence[Measurement]) -> list[str]:
 def _add(output: Path, measurements: Sequence[Measurement]) -> None:
     """After those that are there; a job that was looked at before takes its old place's turn."""
     jobs = {measurement.job for measurement in measurements}
-    there = read_results(output) if output.exists() else []
-    kept = [measurement for measurement in there if measurement.job not in jobs]
-    write_results(output, [*kept, *measurements])
+    output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with alone_in(output.absolute().parent):  # another command may add to it, too
+        there = read_results(output) if output.exists() else []
+        kept = [measurement for measurement in there if measurement.job not in jobs]
+        write_results(output, [*kept, *measurements])
 
 
 def _tell_best(outcome: Outcome) -> None:

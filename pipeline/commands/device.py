@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
 from bench.remote.connection import Connection
-from bench.remote.devices import Device, find_device, new_device, read_devices, write_devices
+from bench.remote.devices import Device, changed_devices, find_device, new_device, read_devices
 from bench.remote.doctor import Check, checks
 from bench.remote.facts import Facts, facts_here, read_facts
 from bench.remote.host_keys import seen_host_key, store_host_key, unknown_key_sentence
@@ -37,18 +38,24 @@ def add(name: str, target: str, accept_host_key: bool) -> None:
 
     Your configuration, agent, keys and jump hosts count; nothing is ever asked.
     """
-    device, devices = new_device(name, target), read_devices()
+    device = new_device(name, target)
+    _refuse_known(name, read_devices())
+    facts = _look(device, accept_host_key)
+    with changed_devices() as devices:
+        _refuse_known(name, devices)  # that was quicker
+        devices[name] = device
+    click.echo(f"{name}: {facts.model or facts.system} ({facts.machine}), Python {facts.python}")
+    for check in checks(facts):
+        if check.level != "OK":
+            click.echo(_line(check))
+
+
+def _refuse_known(name: str, devices: Mapping[str, Device]) -> None:
     if name in devices:
         raise BadInput(
             f"There is a device {name!r} already ({devices[name]}): choose another name, or forget "
             f"that one with `secateur device remove {name}`."
         )
-    facts = _look(device, accept_host_key)
-    write_devices({**devices, name: device})
-    click.echo(f"{name}: {facts.model or facts.system} ({facts.machine}), Python {facts.python}")
-    for check in checks(facts):
-        if check.level != "OK":
-            click.echo(_line(check))
 
 
 def _look(device: Device, accept_host_key: bool) -> Facts:
@@ -122,11 +129,11 @@ def clean(name: str, everything: bool, as_json: bool) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Forget NAME. What was put onto the device stays there: `device clean` it before."""
-    device, devices = find_device(name), read_devices()
+    device = find_device(name)
     if device.is_this:
         raise BadInput("The machine you are at cannot be removed.")
-    del devices[name]
-    write_devices(devices)
+    with changed_devices() as devices:
+        devices.pop(name, None)
     click.echo(f"{name} is forgotten; delete ~/.cache/secateur on {device} to free its disk.")
 
 

@@ -8,6 +8,7 @@ fault it is.
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
@@ -54,12 +55,22 @@ def _manager() -> SyncManager:
 
 def _round(tasks: Sequence[Task], order: Order, events: Any, workers: int) -> list[Task]:
     """Gives back the tasks that were not ended because a process was killed."""
-    pool = ProcessPoolExecutor(
+    with tempfile.TemporaryDirectory(prefix="secateur-") as place:  # killed, they leave theirs
+        return _left_by(_pool(order, workers, place), tasks, order, events)
+
+
+def _pool(order: Order, workers: int, place: str) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
         workers,
         initializer=_begin,
         initargs=(os.getpid(), order.threads),
-        env=_environment(order.threads),
+        env={**_environment(order.threads), "TMPDIR": place},
     )
+
+
+def _left_by(
+    pool: ProcessPoolExecutor, tasks: Sequence[Task], order: Order, events: Any
+) -> list[Task]:
     left = list(tasks)
     try:
         futures: dict[Future[None], Task] = {
