@@ -80,7 +80,7 @@ def _blamed(error: Exception) -> str:
         told = f" ({error})" if str(error) else ""
         return f"Memory ran out{told}: end other programs, or ask for less."
     if isinstance(error, RuntimeError) and "home directory" in str(error):
-        return "Nobody knows your home directory: set HOME to a folder that you may write to."
+        return "Your home directory is unknown: set HOME to a folder that you may write to."
     return _blamed_place(error) if isinstance(error, OSError) else ""
 
 

@@ -10,4 +10,5 @@ def cache_folder() -> Path:
         return Path(named).expanduser()
     import pooch
 
+    Path.home()  # raises where nobody knows it: pooch would make a folder that is called `~`
     return Path(pooch.os_cache("secateur"))
