@@ -1,0 +1,430 @@
+"""The command as a process: signals, streams, the last net; always an answer or one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.results import write_results
+from pipeline.commands import COMMANDS
+from runtime.archive import pack
+from tests.bench.conftest import write_tiny_bundle
+from tests.pipeline.command_line import NOWHERE, fresh_secateur, secateur
+from tests.pipeline.conftest import WriteRecipe
+from tests.tui.measured import make_file, measurement
+
+COMMAND = [sys.executable, "-m", "pipeline"]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """The folder for temporary files, of this test alone."""
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+def environment(temporary: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, **NOWHERE, "TMPDIR": str(temporary), **more}
+
+
+def python(code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command after a few lines that plant a fault."""
+    run = f"{code}\nimport sys; sys.argv = ['secateur', *sys.argv[1:]]\n"
+    run += "from pipeline.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", run, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **NOWHERE, **more},
+        timeout=120,
+    )
+
+
+def assert_one_line(said: str, *fragments: str) -> None:
+    """After an empty one, perhaps, that ends the line in which a terminal shows ^C."""
+    assert said.lstrip("\n").count("\n") == 1 and "Traceback" not in said, said
+    assert all(fragment in said for fragment in fragments), said
+
+
+# Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_it_finds_no_temporary_folder(
+    number: signal.Signals, tmp_path: Path, temporary: Path
+) -> None:
+    """It waits for sound, with an archive unpacked for as long as that takes."""
+    archive = tmp_path / "tiny.secateur"
+    pack(write_tiny_bundle(tmp_path / "tiny", "tiny"), archive)
+    process = subprocess.Popen(
+        [*COMMAND, "transcribe", str(archive), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(temporary),
+    )
+    deadline = time.monotonic() + 60
+    while not [*temporary.glob("secateur-*/**/*.onnx")] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    said, complained = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + number, "")
+    assert_one_line(complained, "stopped")
+    assert [*temporary.iterdir()] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["click", "difflib", "pipeline.commands.results", "bench.rows"])
+def test_an_interrupt_amid_an_import_is_one_line(
+    name: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Of what is imported before the command, for it, and by it."""
+    file = tmp_path / "results.jsonl"
+    write_results(file, [measurement("one", "obs", 0.5, 0.1, 10.0)])
+    code = (
+        "import os, sys\n"
+        "class Interrupter:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == {name!r}: os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Interrupter())"
+    )
+    done = python(code, "results", str(file))
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert_one_line(done.stderr, "secateur: stopped; ")
+
+
+def test_what_was_ignored_stays_so() -> None:
+    """As after nohup, and of what a shell runs in the background."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " + (
+        "import pipeline.commands.methods as m; f = m.command.callback\n"
+        "import os\n"
+        "def interrupted(**k): os.kill(os.getpid(), signal.SIGINT); f(**k)\n"
+        "m.command.callback = interrupted"
+    )
+    assert python(code, "methods").returncode == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_leave_no_temporary_folder_either(
+    number: signal.Signals, temporary: Path, write_recipe: WriteRecipe
+) -> None:
+    path = write_recipe(["sew", "whisper"], 'prune = { methods = ["obs"], sparsities = [0.5] }\n')
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(path), "--workers", "2", "--jsonl"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(temporary),
+    )
+    deadline = time.monotonic() + 120
+    while not [*temporary.glob("secateur-*/secateur-*")] and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, complained = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in complained
+    assert [*temporary.glob("secateur-*")] == []
+
+
+@pytest.mark.long
+def test_ctrl_c_at_any_moment_of_the_first_third_of_a_second(tmp_path: Path) -> None:
+    """But Python's own start, which has not read a line of ours."""
+    file = tmp_path / "results.jsonl"
+    write_results(file, [measurement("one", "obs", 0.5, 0.1, 10.0)])
+    for moment in range(0, 350, 10):
+        process = subprocess.Popen(
+            [*COMMAND, "results", str(file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(moment / 1000)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        if process.returncode in (0, 130):
+            assert "Traceback" not in said
+        else:
+            assert "/pipeline/" not in said, said
+
+
+# Streams
+
+
+def shell(words: Sequence[str], how: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {how}', "sh", *COMMAND, *words],
+        capture_output=True,
+        env={**os.environ, **NOWHERE, **more},
+        timeout=120,
+    )
+
+
+CLOSED = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-")
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_closed_streams_disturb_nobody(closed: str, tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    write_results(file, [measurement("one", "obs", 0.5, 0.1, 10.0)])
+    page = tmp_path / "page.md"
+    done = shell(["report", str(file), "-o", str(page)], closed)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert page.read_text().startswith("#")  # and nothing that was printed is in it
+    assert done.stdout == b"" or " 1>&-" not in f" 1{closed}"
+
+
+def test_a_reader_who_has_gone_is_no_fault() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "methods"], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_behind_standard_output_is_one_sentence() -> None:
+    done = shell(["methods"], ">/dev/full")
+    assert done.returncode == 2
+    assert_one_line(done.stderr.decode(), "disk is full", "standard output")
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+
+
+def test_a_terminal_that_knows_ascii_only_gets_all_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    write_results(file, [measurement("größe-😀", "obs", 0.5, 0.1, 10.0)])
+    for words in (["results", str(file)], ["results", str(file), "--json"], ["profiles"]):
+        done = fresh_secateur(*words, **ASCII)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.isascii()
+        if "--json" in words:
+            assert json.loads(done.stdout)[0]["name"] == "größe-😀"
+    done = fresh_secateur("inspect", "größe", **ASCII)
+    assert done.returncode == 2
+    assert_one_line(done.stderr, "does not exist")
+    assert done.stderr.isascii()
+
+
+# Places and names
+
+
+#: Of every command as much as it needs to begin.
+BEGUN = {
+    "eval": "demo-sew --corpus demo",
+    "prune": "demo-sew --method mp_local --sparsity 0.5 -o {0}",
+    "sensitivity": "{0} --corpus demo",
+    "sweep": "--model {0} --corpus demo --methods mp_local --sparsities 0.5 -o x.json",
+    "methods": "",
+    "run": "{0}",
+    "recipe": "check {0}",
+    "pack": "{0} -o x",
+    "unpack": "{0} -o x",
+    "load": "{0} -o x",
+    "inspect": "{0}",
+    "verify": "{0}",
+    "export-optimum": "{0} x",
+    "transcribe": "{0} x.wav",
+    "card": "{0}",
+    "push": "{0} me/x",
+    "device": "doctor {0}",
+    "bench": "{0}",
+    "results": "{0}",
+    "report": "{0} -o x.html",
+    "plot": "{0} -o x.png",
+    "tui": "{0}",
+    "profiles": "",
+}
+
+
+def test_every_command_is_begun_here() -> None:
+    assert BEGUN.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_working_directory_that_has_gone_is_one_sentence(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = secateur(command, *BEGUN[command].format("nothing").split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert_one_line(done.stderr, "working directory does not exist")
+    assert secateur(command, "--help").returncode == 2
+    assert secateur("--help").returncode == 0
+
+
+@pytest.mark.parametrize("command", [name for name, words in BEGUN.items() if "{0}" in words])
+def test_a_name_that_is_no_utf_8_is_named_in_one_sentence(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"na\xefve.json")
+    done = secateur(command, *BEGUN[command].format(name).split())
+    if command == "prune":  # a name to write to is as good as any
+        assert done.returncode in (0, 2) and "Traceback" not in done.stderr
+        return
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    assert r"na\udcefve" in done.stderr or "Error: " in done.stderr or command == "push"
+
+
+@pytest.mark.parametrize(
+    "words", ["device list", "results", "tui", "bench nothing", "eval demo-sew --corpus nothing"]
+)
+def test_who_has_no_home_gets_an_answer_or_one_sentence(words: str, tmp_path: Path) -> None:
+    """As a user that nobody knows, in a container."""
+    code = (
+        "import os, pwd\n"
+        "def nobody(*_): raise KeyError\n"
+        "pwd.getpwuid = nobody\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "for name in [*os.environ]:\n"
+        "    if name == 'HOME' or name.startswith(('XDG', 'SECATEUR')): del os.environ[name]"
+    )
+    done = python(code, *words.split())
+    assert done.returncode in (0, 2), done.stderr
+    if done.returncode == 2:
+        assert_one_line(done.stderr)
+    assert [path.name for path in tmp_path.iterdir() if path.name == "~"] == []
+    if words == "device list":
+        assert "set HOME" in done.stderr
+
+
+# The last net
+
+
+PLANTED = """
+import pipeline.commands.methods as methods
+def fault(**_): raise KeyError("pl\\x1banted")
+methods.command.callback = fault
+"""
+
+
+def saved(said: str) -> str:
+    found = re.search(r"report it, with (\S+\.txt)\.$", said.strip())
+    assert found, said
+    return Path(found[1]).read_text()
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_a_file(tmp_path: Path, temporary: Path) -> None:
+    done = python(PLANTED, "methods", SECATEUR_CACHE=str(tmp_path / "cache"))
+    assert (done.returncode, done.stdout) == (70, "")
+    assert_one_line(done.stderr, "KeyError", str(tmp_path / "cache" / "tracebacks"))
+    assert "in fault" in saved(done.stderr) and "'methods'" in saved(done.stderr)
+    (tmp_path / "file").touch()
+    done = python(PLANTED, "methods", SECATEUR_CACHE=str(tmp_path / "file"), TMPDIR=str(temporary))
+    assert done.returncode == 70
+    assert_one_line(done.stderr, str(temporary))
+    assert "in fault" in saved(done.stderr)
+
+
+def test_the_traceback_can_be_wanted(tmp_path: Path) -> None:
+    done = python(
+        PLANTED, "methods", SECATEUR_CACHE=str(tmp_path / "cache"), SECATEUR_TRACEBACK="1"
+    )
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr and "in fault" in done.stderr and "\x1b" not in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_agent_has_it_too(tmp_path: Path) -> None:
+    code = (
+        "import sys, bench.agent.supervisor as supervisor\n"
+        "def fault(*_, **__): raise KeyError('planted')\n"
+        "supervisor.run_job = fault\n"
+        "from bench.agent.__main__ import main; sys.exit(main(['run', 'job']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SECATEUR_CACHE": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr) == (70, "")
+    [line] = done.stdout.splitlines()
+    assert "in fault" in saved(json.loads(line)["error"])
+
+
+class Terminal:
+    """The app in a terminal of its own."""
+
+    def __init__(self, code: str, file: Path, **more: str):
+        self._ours, its = os.openpty()
+        termios.tcsetwinsize(its, (40, 120))
+        run = f"{code}\nimport sys; sys.argv = ['secateur', 'tui', {str(file)!r}]\n"
+        run += "from pipeline.cli import main; main()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", run],
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+            env={**os.environ, **NOWHERE, "TERM": "xterm-256color", **more},
+        )
+        os.close(its)
+        self.said = b""
+
+    def read(self, until: bytes | None = None, seconds: float = 60) -> str:
+        """As far as there is something, or up to some words."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not (until and until in self.said):
+            if not select.select([self._ours], [], [], 0.1)[0]:
+                continue
+            try:
+                piece = os.read(self._ours, 1 << 16)
+            except OSError:
+                break
+            if not piece:
+                break
+            self.said += piece
+        return self.said.decode(errors="replace")
+
+
+NORMAL_SCREEN = "\x1b[?1049l"
+
+
+def after_the_app(said: str) -> str:
+    before, left, after = said.rpartition(NORMAL_SCREEN)
+    assert left, before[-500:]
+    return re.sub(r"\x1b\[[?>=<]?[0-9;]*[a-zA-Z]", "", after).strip()
+
+
+def test_the_app_gives_the_terminal_back_and_says_one_sentence(tmp_path: Path) -> None:
+    code = (
+        "from tui.app import SecateurApp\n"
+        "def fault(self): raise KeyError('planted')\n"
+        "SecateurApp._look = fault"
+    )
+    file = make_file(tmp_path / "results.jsonl")
+    app = Terminal(code, file, SECATEUR_CACHE=str(tmp_path / "cache"))
+    said = app.read()
+    assert app.process.wait(30) == 70
+    assert "Traceback" not in said
+    assert "in fault" in saved(after_the_app(said))
+
+
+def test_the_app_can_be_ended_from_outside(tmp_path: Path) -> None:
+    app = Terminal("", make_file(tmp_path / "results.jsonl"))
+    app.read(until=b"\x1b[?1049h")
+    time.sleep(0.5)
+    app.process.send_signal(signal.SIGTERM)
+    said = app.read()
+    assert app.process.wait(30) == 143
+    assert "Traceback" not in said
+    assert after_the_app(said) == "secateur: stopped; what was finished is kept."
