@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.agent.records import record_from
 from bench.rows import Row
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import json_from
+from speech.records import record_from
 from speech.scoring import Score
 
 #: Whoever changes what a point means for the same settings raises this.

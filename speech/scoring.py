@@ -1,16 +1,20 @@
 """Word and character error rates, with an interval that says how far to trust them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import BadInput
 from speech.normalise import normalizer as normalizer_named
+from speech.records import Count, Name, Range, record_from
 
 Counts = NDArray[np.int64]
+
+#: Errors per word or character; a model that loops has many of them for each.
+Rate = Annotated[float, Range(0, 1e6)]
 
 #: Random numbers drawn at a time in the bootstrap (8 bytes each), so that a large corpus
 #: does not need a gigabyte.
@@ -25,16 +29,18 @@ class Score:
     sign of a model that loops.
     """
 
-    wer: float
-    wer_low: float
-    wer_high: float
-    cer: float
-    substitutions: int
-    insertions: int
-    deletions: int
-    clips: int
-    words: int
-    normalizer: str
+    ignores_unknown_keys: ClassVar[bool] = True  # newer versions may write more
+
+    wer: Rate
+    wer_low: Rate
+    wer_high: Rate
+    cer: Rate
+    substitutions: Count
+    insertions: Count
+    deletions: Count
+    clips: Count
+    words: Count
+    normalizer: Name
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -42,10 +48,10 @@ class Score:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The score that `to_json` wrote; other keys are left for newer versions to use."""
-        missing = [field.name for field in fields(cls) if field.name not in data]
-        if missing:
-            raise BadInput(f"A stored score lacks {', '.join(missing)}; measure it again.")
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+        try:
+            return record_from(cls, data)
+        except ValueError as problem:
+            raise BadInput(f"A stored score is damaged ({problem}): measure again.") from None
 
 
 def score(

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from bench.agent.clock import Stamp
 from bench.agent.measurement import Fact, Variant
 from bench.agent.memory import MemoryReading
-from bench.agent.records import record_from
 from speech.parsed import json_from
+from speech.records import record_from
 
 PhaseName: TypeAlias = Literal["import", "load", "first"]
 #: Why a turn failed: it broke, it hung, memory ran out, or bundle, clip or setting are at fault.

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from bench.agent.records import record_from
 from runtime.settings import Settings
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import json_from
+from speech.records import record_from
 
 VERSION = 1
 JOB_FILE = "job.json"

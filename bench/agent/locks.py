@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.agent.records import record_from
 from speech.errors import BadInput
+from speech.records import record_from
 
 JOB_LOCK = "lock"
 #: Longer than `is_held` ever keeps a lock.

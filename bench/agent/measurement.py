@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from bench.agent.latency import Latency
 from bench.agent.memory import MemoryReading
-from bench.agent.records import record_from
 from speech.parsed import json_from
+from speech.records import record_from
 
 #: Of the machine and its software, as JSON can hold it.
 Fact: TypeAlias = str | int | float | list[float] | list[str] | None

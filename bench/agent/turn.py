@@ -18,11 +18,11 @@ from bench.agent.contention import queued_seconds
 from bench.agent.events import Event, Phase, PhaseName, Sampled, Transcribed, TurnEnded
 from bench.agent.job import ClipFile
 from bench.agent.memory import read_memory
-from bench.agent.records import record_from
 from bench.agent.waterline import forbidden_modules
 from runtime.settings import Settings
 from speech.errors import BadInput
 from speech.parsed import json_from
+from speech.records import record_from
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.agent.records import record_from
 from bench.remote.connection import Link
 from bench.remote.courier import check_end
 from speech.errors import BadInput
+from speech.records import record_from
 
 PROBE = Path(__file__).parent / "there" / "probe.py"
 
