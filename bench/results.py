@@ -8,6 +8,10 @@ from pathlib import Path
 from bench.agent.measurement import Measurement
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
+from speech.lines import RawLine, first_few, raw_lines
+
+#: Bytes; a line has every sample of its case.
+_LONGEST_LINE = 256 << 20
 
 __all__ = ["Measurement", "read_results", "write_results"]
 
@@ -19,26 +23,41 @@ def write_results(path: Path, measurements: Sequence[Measurement]) -> None:
         file.write(text.encode())
 
 
-def read_results(path: Path) -> list[Measurement]:
-    """Every measurement in the file; raises BadInput naming the line that cannot be understood."""
+def read_results(path: Path, problems: list[str] | None = None) -> list[Measurement]:
+    """Every measurement in the file; BadInput for a line that cannot be understood.
+
+    Whoever only looks gives a list, to which a sentence on such a line is added while the others
+    are read; but a file without any good line is BadInput all the same.
+    """
+    measurements, wrong = [], []
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            for line in raw_lines(file, _LONGEST_LINE):
+                if line.is_too_long or line.data.strip():
+                    try:
+                        measurements.append(_parsed(line))
+                    except ValueError as problem:
+                        wrong.append(f"{path}, line {line.number}: {problem}")
+                        if problems is None:
+                            break
     except FileNotFoundError as problem:
         raise BadInput(
             f"{path}: there is no such results file; `secateur run RECIPE` writes one."
         ) from problem
     except OSError as problem:
         raise BadInput(f"{path}: the results cannot be read ({problem.strerror}).") from problem
-    except UnicodeDecodeError as problem:
-        raise BadInput(f"{path}: is not a results file (not UTF-8 text).") from problem
-    measurements = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            measurements.append(Measurement.from_json(line))
-        except ValueError as problem:
-            raise BadInput(
-                f"{path}, line {number}: {problem}: name a results.jsonl as Secateur writes it."
-            ) from problem
+    if wrong and (problems is None or not measurements):
+        raise BadInput(f"{wrong[0]}: name a results.jsonl as Secateur writes it.")
+    if problems is not None:
+        left_out = [f"{sentence}; the line is left out." for sentence in wrong]
+        problems += first_few(left_out, str(path))
     return measurements
+
+
+def _parsed(line: RawLine) -> Measurement:
+    if line.is_too_long:
+        raise ValueError(f"it has more than {_LONGEST_LINE} bytes")
+    try:
+        return Measurement.from_json(line.data.decode())
+    except UnicodeDecodeError as problem:
+        raise ValueError("it is not UTF-8 text") from problem

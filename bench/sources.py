@@ -32,11 +32,13 @@ class Findings:
     measurements: list[Measurement]
     bundles: Mapping[str, Bundle]
     manifests: Mapping[str, Manifest]  # also of bundles that only the store remembers
+    problems: Sequence[str] = ()  # a sentence on each thing that had to be left out
 
 
 def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Findings:
     """Stores and results files, in the order given; `folders` hold bundles."""
     measurements: list[Measurement] = []
+    problems: list[str] = []
     manifests: dict[str, Manifest] = {}
     places: list[tuple[Path, str]] = []
     for path in paths:
@@ -46,10 +48,11 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
                 raise BadInput(f"There is no store {path}: `secateur results --import` makes one.")
             with Store.at(path) as store:
                 measurements += store.measurements()
+                problems += store.problems
                 manifests |= store.manifests()
                 places += store.places()
         else:
-            measurements += read_results(path)
+            measurements += read_results(path, problems)
     wanted = {found.bundle_sha256 for found in measurements}
     measured = [(Path(found.bundle), found.bundle_sha256) for found in measurements]
     known = [(folder, sha256) for folder, sha256 in places if sha256 in wanted]
@@ -57,7 +60,7 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
     for folder in folders:
         bundles |= {key: found for key, found in bundles_in(folder).items() if key in wanted}
     manifests |= {key: bundle.manifest for key, bundle in bundles.items()}
-    return Findings(measurements, bundles, manifests)
+    return Findings(measurements, bundles, manifests, problems)
 
 
 def newest(measurements: Sequence[Measurement]) -> list[Measurement]:

@@ -37,10 +37,13 @@ class Range:
     least: float = -math.inf
     most: float = math.inf
     above: float = -math.inf
+    finest: float = 0.0  # what is smaller, but not 0, would make no sense as a divisor
 
     def check(self, value: float) -> None:
         if not (self.least <= value <= self.most and value > self.above):
             raise _Wrong(f"must be {self}, got {shortened(value)}")
+        if 0 < abs(value) < self.finest:
+            raise _Wrong(f"must be 0 or at least {self.finest:g}, got {shortened(value)}")
 
     def __str__(self) -> str:
         low = f"above {self.above:.16g}" if self.above > -math.inf else ""
@@ -92,12 +95,16 @@ class Keys:
                     raise wrong.within(f".{key}") from None
 
 
-# Limits that many records share. A duration is at most a third of a year, and a size a pebibyte.
+# Limits that many records share. A duration is at most a third of a year, and a size a pebibyte;
+# no clock tells less than a nanosecond.
 Count = Annotated[int, Range(0, 2**53)]
 Bytes = Annotated[int, Range(0, 2**50)]
-Seconds = Annotated[float, Range(0, 1e7)]
+Seconds = Annotated[float, Range(0, 1e7, finest=1e-10)]
 Share = Annotated[float, Range(0, 1)]
+#: Errors per word or character; a model that loops has many of them for each.
+Rate = Annotated[float, Range(0, 1e6)]
 Name = Annotated[str, Length(500)]
+Sentence = Annotated[str, Length(20_000)]
 
 
 def record_from(kind: type[Record], value: object, place: str = "") -> Record:
@@ -123,6 +130,11 @@ def shortened(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         return f"a number of {value.bit_length() * 0.30103:.0f} digits"
     return _brief.repr(value)
+
+
+def brief(text: str, most: int = 400) -> str:
+    """Somebody else's words within a sentence of ours, at most so many characters of them."""
+    return text if len(text) <= most else f"{text[:most]} …"
 
 
 _brief = reprlib.Repr()

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import BadInput
 from speech.normalise import normalizer as normalizer_named
-from speech.records import Count, Name, Range, record_from
+from speech.records import Count, Name, Rate, record_from
 
 Counts = NDArray[np.int64]
-
-#: Errors per word or character; a model that loops has many of them for each.
-Rate = Annotated[float, Range(0, 1e6)]
 
 #: Random numbers drawn at a time in the bootstrap (8 bytes each), so that a large corpus
 #: does not need a gigabyte.

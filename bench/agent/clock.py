@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from speech.records import Length, Name, Range
+
+#: UTC, ISO 8601; empty where nobody noted it.
+Moment = Annotated[str, Length(64)]
 
 #: Counts on while the machine sleeps, where the system has such a clock.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -21,9 +27,9 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 class Stamp:
     """The moment of an event, and the boot in which `mono` counts."""
 
-    at: str  # UTC, ISO 8601 with milliseconds
-    mono: float  # seconds since some moment of this boot
-    boot: str
+    at: Moment  # with milliseconds
+    mono: Annotated[float, Range(0, 1e10)]  # seconds since some moment of this boot
+    boot: Name
 
 
 def stamp_now() -> Stamp:

@@ -8,17 +8,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from bench.agent.clock import Stamp
-from bench.agent.measurement import Fact, Variant
+from bench.agent.measurement import (
+    AudioSeconds,
+    Celsius,
+    ClipText,
+    Fact,
+    Load,
+    Megahertz,
+    Tokens,
+    Variant,
+    Watts,
+)
 from bench.agent.memory import MemoryReading
 from speech.parsed import json_from
-from speech.records import record_from
+from speech.records import Bytes, Count, Name, Range, Seconds, Sentence, record_from, value_from
 
 PhaseName: TypeAlias = Literal["import", "load", "first"]
 #: Why a turn failed: it broke, it hung, memory ran out, or bundle, clip or setting are at fault.
 Reason: TypeAlias = Literal["crash", "timeout", "memory", "input"]
+TurnNumber = Annotated[int, Range(0, 1_000_000)]
+ClipNumber = Annotated[int, Range(0, 1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -26,8 +38,8 @@ class JobStarted:
     """Again at each resume."""
 
     kind: ClassVar[str] = "job_started"
-    job: str
-    agent: str  # its version
+    job: Name
+    agent: Name  # its version
     resumed: bool
     environment: Mapping[str, Fact]
 
@@ -37,12 +49,12 @@ class CaseStarted:
     """What the bundle's manifest says, before anything of it is run; absent for no bundle."""
 
     kind: ClassVar[str] = "case_started"
-    case: str
-    name: str
-    bundle_sha256: str
+    case: Name
+    name: Name
+    bundle_sha256: Name
     variant: Variant
-    device_bytes: int  # the files a device needs
-    bundle_bytes: int  # every file of the bundle
+    device_bytes: Bytes  # the files a device needs
+    bundle_bytes: Bytes  # every file of the bundle
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,18 @@ class TurnStarted:
     """A fresh process; `turn` counts on over resumes, so that no two share a number."""
 
     kind: ClassVar[str] = "turn_started"
-    case: str
-    turn: int
-    pid: int
+    case: Name
+    turn: TurnNumber
+    pid: Count
 
 
 @dataclass(frozen=True)
 class Phase:
     kind: ClassVar[str] = "phase"
-    case: str
-    turn: int
+    case: Name
+    turn: TurnNumber
     name: PhaseName
-    seconds: float
+    seconds: Seconds
     memory: MemoryReading  # at its end
 
 
@@ -70,23 +82,23 @@ class Sampled:
     """One timed transcription; `clip` is the place in the job's list, from 0."""
 
     kind: ClassVar[str] = "sample"
-    case: str
-    turn: int
-    clip: int
-    seconds: float
-    audio_seconds: float
-    phases: Mapping[str, float]
-    tokens: int
-    queued_seconds: float | None = None  # that its threads stood in line for a processor
+    case: Name
+    turn: TurnNumber
+    clip: ClipNumber
+    seconds: Seconds
+    audio_seconds: AudioSeconds
+    phases: Mapping[str, Seconds]
+    tokens: Tokens
+    queued_seconds: Seconds | None = None  # that its threads stood in line for a processor
 
 
 @dataclass(frozen=True)
 class Transcribed:
     kind: ClassVar[str] = "transcript"
-    case: str
-    turn: int
-    clip: int
-    text: str
+    case: Name
+    turn: TurnNumber
+    clip: ClipNumber
+    text: ClipText
 
 
 @dataclass(frozen=True)
@@ -94,12 +106,12 @@ class TurnEnded:
     """`reason` says of which kind an error is; a turn without this event never counts."""
 
     kind: ClassVar[str] = "turn_ended"
-    case: str
-    turn: int
+    case: Name
+    turn: TurnNumber
     memory: MemoryReading | None = None
-    error: str | None = None
+    error: Sentence | None = None
     reason: Reason | None = None
-    loaded_forbidden: tuple[str, ...] = ()  # the host's libraries that it had imported
+    loaded_forbidden: tuple[Name, ...] = ()  # the host's libraries that it had imported
 
 
 @dataclass(frozen=True)
@@ -107,15 +119,15 @@ class Reading:
     """The machine at one moment; None where it does not say."""
 
     kind: ClassVar[str] = "reading"
-    temperature: float | None = None  # degrees Celsius
-    clock_mhz: float | None = None
-    governor: str | None = None
-    throttled: int | None = None  # bits as `vcgencmd get_throttled` has them
-    load: float | None = None  # of the last minute, as the system counts it
-    free_memory_mb: int | None = None
-    swap_used_mb: int | None = None
+    temperature: Celsius | None = None
+    clock_mhz: Megahertz | None = None
+    governor: Name | None = None
+    throttled: Annotated[int, Range(0, 2**32)] | None = None  # as `vcgencmd get_throttled` has it
+    load: Load | None = None  # of the last minute, as the system counts it
+    free_memory_mb: Count | None = None
+    swap_used_mb: Count | None = None
     radio: bool | None = None  # whether Wi-Fi is up
-    watts: float | None = None
+    watts: Watts | None = None
     low_power: bool | None = None
 
 
@@ -124,24 +136,24 @@ class Waiting:
     """The machine is let cool down to `until` degrees, for `seconds` at most."""
 
     kind: ClassVar[str] = "waiting"
-    seconds: float
-    temperature: float
-    until: float
+    seconds: Seconds
+    temperature: Celsius
+    until: Celsius
 
 
 @dataclass(frozen=True)
 class CaseEnded:
     kind: ClassVar[str] = "case_ended"
-    case: str
-    error: str | None = None
+    case: Name
+    error: Sentence | None = None
     reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class JobEnded:
     kind: ClassVar[str] = "job_ended"
-    cases: int
-    failed: int
+    cases: Count
+    failed: Count
 
 
 @dataclass(frozen=True)
@@ -231,6 +243,6 @@ def _table(line: str) -> dict[str, Any]:
 def _event(table: dict[str, Any]) -> Event:
     kind = table.pop("kind")
     if kind not in _KINDS:
-        return Unknown(kind, table)
+        return Unknown(value_from(Name, kind, "kind"), value_from(Mapping[str, Any], table, kind))
     event: Event = record_from(_KINDS[kind], table)
     return event

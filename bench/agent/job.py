@@ -13,16 +13,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+from bench.agent.clock import Moment
+from bench.agent.measurement import Celsius, ClipName, ClipText
 from runtime.settings import Settings
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import json_from
-from speech.records import record_from
+from speech.records import Name, Range, record_from, shortened
 
 VERSION = 1
 JOB_FILE = "job.json"
+
+Positive = Annotated[int, Range(1)]
+#: Seconds after which something ends.
+Limit = Annotated[float, Range(above=0, finest=1e-3)]
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class ClipFile:
     """A recording on disk and what is said in it."""
 
     path: Path
-    text: str
-    sha256: str | None = None
-    name: str | None = None  # what results call it; None: as its file
+    text: ClipText
+    sha256: Name | None = None
+    name: ClipName | None = None  # what results call it; None: as its file
 
     @property
     def label(self) -> str:
@@ -43,27 +49,31 @@ class ClipFile:
 class Case:
     """One bundle under one group of settings: a line of the comparison."""
 
-    id: str
+    id: Name
     bundle: Path
     settings: Settings
-    bundle_sha256: str | None = None  # as the host knows it; another one is refused
+    bundle_sha256: Name | None = None  # as the host knows it; another one is refused
 
 
 @dataclass(frozen=True)
 class Plan:
     """How often, how long and under which limits each case is measured."""
 
-    warm_up: int = 3  # transcriptions after the first one that are thrown away, in each turn
-    min_samples: int = 8
-    max_samples: int = 200
-    tightness: float = 0.02  # half the 95 % interval of the median, as a share of it
-    budget_seconds: float = 60.0  # of all turns of a case together
-    turn_samples: int = 8  # timed transcriptions in one process
-    timeout_seconds: float = 900.0  # of one turn
-    memory_limit_mb: int | None = None  # of a measuring process
-    sustained_seconds: float | None = None  # one long turn a case instead of many short ones
-    cool_to_degrees: float | None = None  # None: two above what it was at the start
-    cool_wait_seconds: float = 300.0
+    warm_up: Annotated[int, Range(0)] = (
+        3  # transcriptions after the first one that are thrown away, in each turn
+    )
+    min_samples: Positive = 8
+    max_samples: Positive = 200
+    tightness: Annotated[float, Range(0)] = (
+        0.02  # half the 95 % interval of the median, as a share of it
+    )
+    budget_seconds: Limit = 60.0  # of all turns of a case together
+    turn_samples: Positive = 8  # timed transcriptions in one process
+    timeout_seconds: Limit = 900.0  # of one turn
+    memory_limit_mb: Positive | None = None  # of a measuring process
+    sustained_seconds: Limit | None = None  # one long turn a case instead of many short ones
+    cool_to_degrees: Celsius | None = None  # None: two above what it was at the start
+    cool_wait_seconds: Annotated[float, Range(0)] = 300.0
 
     @classmethod
     def exactly(cls, samples: int, **others: Any) -> Self:
@@ -82,13 +92,13 @@ class Plan:
 class Job:
     """Everything `job.json` says."""
 
-    id: str
-    created: str  # UTC, ISO 8601
-    host: str
+    id: Name
+    created: Moment
+    host: Name
     seed: int
     cases: tuple[Case, ...]
     clips: tuple[ClipFile, ...]
-    normalizer: str
+    normalizer: Name
     plan: Plan = field(default_factory=Plan)
     wait: bool = False  # for a device that another job has, instead of giving up
     tune: bool = False  # its cases are settings to choose the best from
@@ -115,7 +125,11 @@ class Job:
     def digest(self) -> str:
         """What `id` has to be: of everything else, with numbers as they are read back."""
         written = {key: value for key, value in self.to_table().items() if key != "version"}
-        rest = {**record_from(Job, written).to_table(), "id": None}
+        try:
+            read_back = record_from(Job, written)
+        except ValueError as problem:
+            raise BadInput(f"Such a job cannot be made: {problem}.") from problem
+        rest = {**read_back.to_table(), "id": None}
         text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -155,9 +169,9 @@ def job_from(table: object, where: str) -> Job:
     """The job in a JSON object; `where` begins every complaint."""
     if not isinstance(table, dict):
         raise BadInput(f"{where}: the job must be a JSON object.")
-    if table.get("version") != VERSION:
+    if (version := table.get("version")) != VERSION:
         raise BadInput(
-            f"{where}: 'version' is {table.get('version')!r} and this agent reads {VERSION}: "
+            f"{where}: 'version' is {shortened(version)} and this agent reads {VERSION}: "
             "send the job again with the Secateur that is installed here."
         )
     try:
@@ -168,34 +182,16 @@ def job_from(table: object, where: str) -> Job:
     return job
 
 
-_LEAST: dict[str, float] = {
-    "warm_up": 0,
-    "min_samples": 1,
-    "max_samples": 1,
-    "tightness": 0,
-    "turn_samples": 1,
-    "memory_limit_mb": 1,
-    "cool_wait_seconds": 0,
-}
-_ABOVE_0 = ("budget_seconds", "timeout_seconds", "sustained_seconds")
-
-
 def _check(job: Job, where: str) -> None:
     for key in ("cases", "clips"):
         if not getattr(job, key):
             raise BadInput(f"{where}: {key!r} must be a list with at least one entry.")
     case, times = Counter(case.id for case in job.cases).most_common(1)[0]
     if times > 1:
-        raise BadInput(f"{where}: 'cases' has {case!r} twice; each needs an id of its own.")
+        raise BadInput(
+            f"{where}: 'cases' has {shortened(case)} twice; each needs an id of its own."
+        )
     plan = job.plan
-    for key, least in _LEAST.items():
-        value = getattr(plan, key)
-        if value is not None and value < least:
-            raise BadInput(f"{where}: plan.{key} must be {least:g} or more, got {value!r}.")
-    for key in _ABOVE_0:
-        value = getattr(plan, key)
-        if value is not None and value <= 0:
-            raise BadInput(f"{where}: plan.{key} must be above 0, got {value!r}.")
     if plan.max_samples < plan.min_samples:
         raise BadInput(
             f"{where}: plan.max_samples ({plan.max_samples}) must not be below "
@@ -203,6 +199,6 @@ def _check(job: Job, where: str) -> None:
         )
     if job.id != job.digest():
         raise BadInput(
-            f"{where}: 'id' is {job.id!r} and the content's is {job.digest()!r}: "
+            f"{where}: 'id' is {shortened(job.id)} and the content's is {job.digest()!r}: "
             "the job was changed after it was made; make it again."
         )

@@ -16,8 +16,11 @@ from typing import Self
 from bench.agent.events import Stamped
 from runtime.whole_folder import full_disk_is_bad_input
 from speech.errors import BadInput
+from speech.lines import RawLine, raw_lines
 
 JOURNAL_FILE = "journal.jsonl"
+#: Bytes. The longest that is ever written holds a transcript, or all that is known of a machine.
+LONGEST_LINE = 4 << 20
 _PIECE = 1 << 16
 
 
@@ -68,21 +71,23 @@ def read_journal(path: Path) -> Iterator[Stamped]:
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n"):
-                    yield _parsed(line, path, number)
+            for line in raw_lines(file, LONGEST_LINE):
+                if line.is_ended:
+                    yield _parsed(line, path)
     except FileNotFoundError:
         return
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read ({problem.strerror}).") from problem
 
 
-def _parsed(line: bytes, path: Path, number: int) -> Stamped:
+def _parsed(line: RawLine, path: Path) -> Stamped:
     try:
-        return Stamped.from_json(line.decode())
+        if line.is_too_long:
+            raise ValueError(f"it has more than {LONGEST_LINE} bytes")
+        return Stamped.from_json(line.data.decode())
     except ValueError as problem:
         raise BadInput(
-            f"{path}, line {number}: {problem}; cut the journal off before this line, "
+            f"{path}, line {line.number}: {problem}; cut the journal off before this line, "
             "or measure again in a new job."
         ) from problem
 

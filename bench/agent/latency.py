@@ -6,24 +6,30 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from speech.records import Count, Range, Seconds
 
 # Below these counts fewer than six samples or so lie beyond the quantile: too few to place it.
 ENOUGH_FOR = {90: 64, 95: 130, 99: 662}
+
+#: Seconds that were computed of several, so that there is no clock to tell the least of them.
+Spread = Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True)
 class Latency:
     """Seconds per transcription; a quantile is None below the count that supports it."""
 
-    count: int
-    median: float
-    mean: float
-    sd: float | None  # needs two samples
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    median_low: float | None = None  # 95 % interval of the median, from six samples of a clip on
-    median_high: float | None = None
+    count: Count
+    median: Seconds
+    mean: Seconds
+    sd: Spread | None  # needs two samples
+    p90: Seconds | None
+    p95: Seconds | None
+    p99: Seconds | None
+    median_low: Spread | None = None  # 95 % interval of the median, from six samples of a clip on
+    median_high: Spread | None = None
 
 
 def summarise(seconds: Sequence[float]) -> Latency:

@@ -8,15 +8,46 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+from bench.agent.clock import Moment
 from bench.agent.latency import Latency
 from bench.agent.memory import MemoryReading
 from speech.parsed import json_from
-from speech.records import record_from
+from speech.records import (
+    Bytes,
+    Count,
+    Keys,
+    Length,
+    Name,
+    Range,
+    Rate,
+    Seconds,
+    Sentence,
+    Share,
+    record_from,
+)
 
+FactText = Annotated[str, Length(2000)]
 #: Of the machine and its software, as JSON can hold it.
-Fact: TypeAlias = str | int | float | list[float] | list[str] | None
+Fact: TypeAlias = FactText | int | float | list[float] | list[FactText] | None
+
+Celsius = Annotated[float, Range(-273.15, 1000)]
+Megahertz = Annotated[float, Range(0, 1e6)]
+Load = Annotated[float, Range(0, 1e6)]
+Watts = Annotated[float, Range(0, 1e6)]
+Ratio = Annotated[float, Range(0)]  # what was computed of several figures
+ClipName = Annotated[str, Length(4096)]
+Tokens = Annotated[int, Range(0, 10_000_000)]
+#: What was said or transcribed: hours of it.
+ClipText = Annotated[str, Length(300_000)]
+#: Of a clip: no less than a sample.
+AudioSeconds = Annotated[float, Range(1e-5, 1e7)]
+#: `speech.scoring.Score`, of which other versions may know more or fewer keys.
+ScoreFacts = Annotated[
+    Mapping[str, Any],
+    Keys(tuple((name, Rate | None) for name in ("wer", "wer_low", "wer_high", "cer"))),
+]
 
 # The moments at which memory is read, in order.
 STAGES = ("after_import", "after_load", "after_first", "at_end")
@@ -26,57 +57,57 @@ STAGES = ("after_import", "after_load", "after_first", "at_end")
 class Variant:
     """What the bundle's manifest says of it, so that results can be read without the bundle."""
 
-    name: str
-    family: str
-    method: str
-    requested_sparsity: float | None  # 0 to 1, of the prunable weights
-    achieved_sparsity: float | None  # 0 to 1, of the prunable weights
-    model_sparsity: float | None  # 0 to 1, of every weight
-    score: Mapping[str, Any] | None  # WER and CER measured on the host
+    name: Name
+    family: Name
+    method: Name
+    requested_sparsity: Share | None  # of the prunable weights
+    achieved_sparsity: Share | None  # of the prunable weights
+    model_sparsity: Share | None  # of every weight
+    score: ScoreFacts | None  # WER and CER measured on the host
 
 
 @dataclass(frozen=True)
 class Sample:
     """One timed transcription."""
 
-    clip: str
-    seconds: float
-    audio_seconds: float
-    phases: Mapping[str, float]  # seconds by phase, as the recogniser names them
-    tokens: int | None = None
-    turn: int = 0  # which of the case's processes took it
-    queued_seconds: float | None = None  # that its threads stood in line for a processor
+    clip: ClipName
+    seconds: Seconds
+    audio_seconds: AudioSeconds
+    phases: Mapping[str, Seconds]  # by phase, as the recogniser names them
+    tokens: Tokens | None = None
+    turn: Count = 0  # which of the case's processes took it
+    queued_seconds: Seconds | None = None  # that its threads stood in line for a processor
 
 
 @dataclass(frozen=True)
 class Heard:
     """What the recogniser made of a clip."""
 
-    clip: str
-    reference: str
-    text: str
+    clip: ClipName
+    reference: ClipText
+    text: ClipText
 
 
 @dataclass(frozen=True)
 class Start:
     """What one process needed before it was warm, in seconds."""
 
-    turn: int
-    import_seconds: float
-    load_seconds: float
-    first_seconds: float
+    turn: Count
+    import_seconds: Seconds
+    load_seconds: Seconds
+    first_seconds: Seconds
 
 
 @dataclass(frozen=True)
 class Conditions:
     """The machine while the case was measured; None where it does not say."""
 
-    temperature_at_start: float | None = None  # degrees Celsius
-    temperature_at_most: float | None = None
-    clock_mhz_at_least: float | None = None
-    clock_mhz_at_most: float | None = None
-    load_at_most: float | None = None
-    free_memory_mb_at_least: int | None = None
+    temperature_at_start: Celsius | None = None
+    temperature_at_most: Celsius | None = None
+    clock_mhz_at_least: Megahertz | None = None
+    clock_mhz_at_most: Megahertz | None = None
+    load_at_most: Load | None = None
+    free_memory_mb_at_least: Count | None = None
     governor: str | None = None  # several, if it changed, joined by a comma
     radio: bool | None = None  # None too if it changed
     low_power: bool | None = None  # whether it ever was
@@ -86,12 +117,12 @@ class Conditions:
 class Stretch:
     """A part of a sustained run: machines slow down as they heat up."""
 
-    start_seconds: float  # since the first warm sample
-    samples: int
-    median: float
-    p90: float | None
-    temperature: float | None  # median, as the clock
-    clock_mhz: float | None
+    start_seconds: Annotated[float, Range(0, 1e10)]  # since the first warm sample
+    samples: Count
+    median: Seconds
+    p90: Seconds | None
+    temperature: Celsius | None  # median, as the clock
+    clock_mhz: Megahertz | None
 
 
 @dataclass(frozen=True)
@@ -101,43 +132,43 @@ class Measurement:
     Of several processes: what happens once in each is the median, memory is the largest.
     """
 
-    bundle: str  # folder it was measured from
-    name: str
-    measured_at: str  # UTC, ISO 8601
-    threads: int
-    bundle_sha256: str | None = None  # of its manifest, which names every file's hash
-    error: str | None = None
+    bundle: Annotated[str, Length(4096)]  # folder it was measured from
+    name: Name
+    measured_at: Moment
+    threads: Annotated[int, Range(0, 100_000)]
+    bundle_sha256: Name | None = None  # of its manifest, which names every file's hash
+    error: Sentence | None = None
     variant: Variant | None = None
-    warm_up: int = 0
-    import_seconds: float | None = None  # the recogniser's libraries, without Python's own start
-    load_seconds: float | None = None  # opening the bundle and building the sessions
-    first_seconds: float | None = None  # the first, cold transcription
+    warm_up: Count = 0
+    import_seconds: Seconds | None = None  # the recogniser's libraries, without Python's own start
+    load_seconds: Seconds | None = None  # opening the bundle and building the sessions
+    first_seconds: Seconds | None = None  # the first, cold transcription
     samples: tuple[Sample, ...] = ()
     latency: Latency | None = None
-    phase_medians: Mapping[str, float] = field(default_factory=dict)
-    real_time_factor: float | None = None  # median over the samples of seconds / audio seconds
-    audio_seconds: float | None = None  # of the clips together, each once
+    phase_medians: Mapping[str, Seconds] = field(default_factory=dict)
+    real_time_factor: Ratio | None = None  # median over the samples of seconds / audio seconds
+    audio_seconds: Ratio | None = None  # of the clips together, each once
     memory: Mapping[str, MemoryReading] = field(default_factory=dict)  # by stage, see STAGES
     transcripts: tuple[Heard, ...] = ()
-    device_bytes: int | None = None  # the files a device needs
-    bundle_bytes: int | None = None  # every file of the bundle
+    device_bytes: Bytes | None = None  # the files a device needs
+    bundle_bytes: Bytes | None = None  # every file of the bundle
     environment: Mapping[str, Fact] = field(default_factory=dict)
-    loaded_forbidden: tuple[str, ...] = ()
-    case: str | None = None  # its id in the job
-    job: str | None = None
+    loaded_forbidden: tuple[Name, ...] = ()
+    case: Name | None = None  # its id in the job
+    job: Name | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    reason: str | None = None  # of which kind the error is: crash, timeout, memory, input
-    verdicts: tuple[str, ...] = ()  # see bench.agent.verdicts
-    turns: int = 0  # processes that were measured to their end
+    reason: Name | None = None  # of which kind the error is: crash, timeout, memory, input
+    verdicts: tuple[Name, ...] = ()  # see bench.agent.verdicts
+    turns: Count = 0  # processes that were measured to their end
     starts: tuple[Start, ...] = ()
-    tokens_per_second: float | None = None  # of a decoder that makes one after another
-    token_seconds: float | None = None  # median of a step after the first token
+    tokens_per_second: Ratio | None = None  # of a decoder that makes one after another
+    token_seconds: Ratio | None = None  # median of a step after the first token
     conditions: Conditions | None = None
-    queued_share: float | None = None  # of its threads' time, that others had the processor
-    watts: float | None = None  # of the whole board, while samples were taken
-    joules_per_clip: float | None = None
+    queued_share: Ratio | None = None  # of its threads' time, that others had the processor
+    watts: Watts | None = None  # of the whole board, while samples were taken
+    joules_per_clip: Ratio | None = None
     sustained: tuple[Stretch, ...] = ()
-    score: Mapping[str, Any] | None = None  # speech.scoring.Score of the transcripts, by the host
+    score: ScoreFacts | None = None  # speech.scoring.Score of the transcripts, by the host
 
     @property
     def peak_bytes(self) -> int | None:

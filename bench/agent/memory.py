@@ -11,14 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech.records import Bytes
+
 
 @dataclass(frozen=True)
 class MemoryReading:
     """Bytes; None where the system does not say."""
 
-    peak_bytes: int | None
-    pss_bytes: int | None
-    swap_bytes: int | None = None
+    peak_bytes: Bytes | None
+    pss_bytes: Bytes | None
+    swap_bytes: Bytes | None = None
 
 
 def read_memory() -> MemoryReading:

@@ -45,7 +45,7 @@ def _measurement(job: Job, case: Case, ledger: Ledger) -> Measurement:
         import_seconds=_median_phase(turns, "import"),
         load_seconds=_median_phase(turns, "load"),
         first_seconds=_median_phase(turns, "first"),
-        starts=tuple(_start(turn) for turn in turns if len(turn.phases) == 3),
+        starts=tuple(filter(None, map(_start, turns))),
         samples=tuple(samples),
         latency=_latency(samples, interval),
         phase_medians=_phase_medians(samples),
@@ -126,8 +126,11 @@ def _latency(samples: Sequence[Sample], interval: Interval | None) -> Latency:
     return replace(latency, median_low=low, median_high=high)
 
 
-def _start(turn: Turn) -> Start:
+def _start(turn: Turn) -> Start | None:
+    """None for a turn that lacks a phase."""
     seconds = {phase.name: phase.seconds for phase in turn.phases}
+    if len(seconds) < 3:
+        return None
     return Start(turn.number, seconds["import"], seconds["load"], seconds["first"])
 
 

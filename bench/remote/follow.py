@@ -35,7 +35,7 @@ class Follower:
     start: Callable[[], None]  # the supervisor, unless it runs
     job: str
     copy: JournalCopy
-    hear: Callable[[str], None]
+    hear: Callable[[bytes], None]
     say: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from bench.agent.events import JobEnded, Stamped
 from speech.errors import BadInput
 
 NAME = "journal.jsonl"
@@ -56,18 +56,17 @@ class JournalCopy:
         self._hash = hashlib.sha256(whole)
         self.size = len(whole)
         self._tail = b""
-        lines = whole.splitlines()
-        self.ended = bool(lines) and _is_end(lines[-1])
+        self.ended = _is_end(whole[:-1].rpartition(b"\n")[2])
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def kept(self) -> list[str]:
+    def kept(self) -> list[bytes]:
         """The lines of earlier times."""
-        return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return self.path.read_bytes().split(b"\n")[:-1]
 
-    def add(self, data: bytes) -> list[str]:
+    def add(self, data: bytes) -> list[bytes]:
         """Bytes as they come; gives the lines that are whole with them, which are kept by then."""
         data = self._tail + data
         cut = data.rfind(b"\n") + 1
@@ -76,9 +75,9 @@ class JournalCopy:
         self._file.flush()
         self._hash.update(whole)
         self.size += len(whole)
-        lines = whole.splitlines()
-        self.ended = self.ended or any(_is_end(line) for line in lines)
-        return [line.decode("utf-8", "replace") for line in lines]
+        lines = whole.split(b"\n")[:-1]
+        self.ended = self.ended or any(map(_is_end, lines))
+        return lines
 
     def forget_tail(self) -> None:
         """The connection broke within a line: it comes again as a whole."""
@@ -97,6 +96,6 @@ class JournalCopy:
 
 def _is_end(line: bytes) -> bool:
     try:
-        return bool(json.loads(line)["kind"] == "job_ended")
-    except (ValueError, KeyError, TypeError):
+        return b"job_ended" in line and isinstance(Stamped.from_json(line.decode()).event, JobEnded)
+    except ValueError:
         return False

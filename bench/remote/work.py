@@ -12,7 +12,6 @@ from typing import Any, Self, TypeVar
 
 from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
-from bench.agent.journal import read_journal
 from bench.agent.measurement import Measurement
 from bench.cases import cases_of
 from bench.folded import measurements_of
@@ -27,6 +26,7 @@ from bench.remote.follow import Follower
 from bench.remote.here import Here
 from bench.remote.journal_copy import JournalCopy, data_folder
 from bench.remote.progress import Progress
+from bench.store.journal_lines import read_job_folder
 from runtime.bundle import Bundle
 from runtime.settings import Settings
 from speech.corpora import Corpus
@@ -106,7 +106,7 @@ class Worker:
 
     def watch(self, job: Job) -> list[Measurement]:
         """Follow a job to its end. Raises `Detached` once `interrupt` was called."""
-        progress = Progress(len(job.cases), self.report, self.say, self.hear)
+        progress = Progress(job, self.report, self.say, self.hear)
         folder = self.folder(job.id)
         with JournalCopy(folder) as copy:
             if not (folder / JOB_FILE).exists():
@@ -129,8 +129,10 @@ class Worker:
 
     def results(self, job: Job) -> list[Measurement]:
         """Of what has been copied so far; each names the device in its environment."""
-        events = read_journal(self.folder(job.id) / "journal.jsonl")
-        return measurements_of(job, events, self.device.name)
+        found = read_job_folder(self.folder(job.id))
+        for problem in found.problems:
+            self.say(problem)
+        return measurements_of(job, [line.stamped for line in found.lines], self.device.name)
 
     def find(self, wanted: str | None) -> Job:
         """A job that is on the device, by id; else the newest that runs, or has not ended, or is

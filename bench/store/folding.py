@@ -15,7 +15,7 @@ from bench.agent.memory import MemoryReading
 from bench.folded import measurements_of
 
 #: Counts up when a job's lines are to be folded again, as by a summary that says more.
-FOLD = 2
+FOLD = 3
 
 
 def fold_job(

@@ -21,7 +21,7 @@ def take_in(store: Store, data: Path, say: Callable[[str], None]) -> int:
 
     What cannot be imported is said, and the others are imported all the same.
     """
-    added = 0
+    added, told = 0, len(store.problems)
     for journal in sorted((data / "jobs").glob(f"*/*/{JOURNAL_FILE}")):
         folder = journal.parent
         device = folder.parent.name
@@ -32,6 +32,8 @@ def take_in(store: Store, data: Path, say: Callable[[str], None]) -> int:
                 added += store.add_folder(folder, device)
         except BadInput as problem:
             say(f"{problem} (It is not among the results.)")
+    for sentence in store.problems[told:]:
+        say(sentence)
     return added
 
 

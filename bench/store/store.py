@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, job_from
 from bench.agent.measurement import Measurement
 from bench.reachable import reachable_bundles
@@ -20,9 +18,11 @@ from bench.remote.devices import THIS
 from bench.remote.journal_copy import data_folder
 from bench.store import folding
 from bench.store.connection import PATIENCE, opened, transaction
-from bench.store.journal_lines import JobFolder, Line, read_job_folder
+from bench.store.journal_lines import JobFolder, Line, read_job_folder, read_lines
 from runtime.bundle import MANIFEST, Bundle, Manifest
 from speech.errors import BadInput
+from speech.lines import RawLine, first_few
+from speech.parsed import json_from
 
 
 def default_place() -> Path:
@@ -36,6 +36,7 @@ class Store:
 
     def __init__(self, path: Path, connection: sqlite3.Connection):
         self.path = path
+        self.problems: list[str] = []  # a sentence on whatever had to be left out so far
         self._sql = connection
 
     @classmethod
@@ -51,6 +52,7 @@ class Store:
         The bundles that lie on this machine, as measured, are looked at, too.
         """
         found = read_job_folder(folder)
+        self.problems += found.problems
         added = self.add_job(found, device)
         if added:
             self.add_bundles((case.bundle, case.bundle_sha256) for case in found.job.cases)
@@ -82,7 +84,8 @@ class Store:
                 (n for n, pair in enumerate(zip(known, here, strict=False)) if pair[0] != pair[1]),
                 min(len(known), len(here)),
             )
-            self._replace_from(row, found.lines[shared:], shared)
+            last = found.lines[shared - 1].number if shared else 0
+            self._replace_from(row, found.lines[shared:], last)
             numbered = [(line.number, line.stamped) for line in found.lines]
             folding.fold_job(self._sql, row, found.job, numbered)
         return len(here) - shared
@@ -122,27 +125,30 @@ class Store:
         """
         found = {}
         for sha256, text in self._sql.execute("SELECT * FROM bundles"):
-            with suppress(BadInput):
+            with suppress(BadInput, ValueError):
                 where = f"{self.path}, bundle {sha256}"
-                found[sha256] = Manifest.from_json(json.loads(text), where)
+                found[sha256] = Manifest.from_json(json_from(text), where)
         return found
 
     def measurements(self) -> list[Measurement]:
         """Every case, in the order of import, with the device's name in its environment."""
         self._fold_anew()
         rows = self._sql.execute(
-            "SELECT devices.name, jobs.name, measurement FROM cases"
+            "SELECT devices.name, jobs.name, cases.name, CAST(measurement AS BLOB) FROM cases"
             " JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device"
             " ORDER BY jobs.id, cases.place"
         )
-        return [self._measurement(*row) for row in rows]
-
-    def _measurement(self, device: str, job: str, text: str) -> Measurement:
-        try:
-            found = Measurement.from_json(text)
-        except ValueError as problem:
-            raise BadInput(f"{self.path}, job {job} of {device}: {problem}.") from problem
-        return replace(found, environment={**found.environment, "device": device})
+        good, wrong = [], []
+        for device, job, case, text in rows:
+            try:
+                found = Measurement.from_json(text.decode())
+            except ValueError as problem:
+                where = f"{self.path}, job {job} of {device}, case {case}"
+                wrong.append(f"{where}: {problem}; it is left out, import its journal anew.")
+            else:
+                good.append(replace(found, environment={**found.environment, "device": device}))
+        self.problems += first_few(wrong, str(self.path), "cases")
+        return good
 
     def _fold_anew(self) -> None:
         """What an older version folded; the lines are all here."""
@@ -151,14 +157,24 @@ class Store:
             return
         with transaction(self._sql):
             for row, text, name in self._sql.execute(stale, (folding.FOLD,)).fetchall():
-                job = job_from(json.loads(text), f"{self.path}, {JOB_FILE} of {name}")
-                folding.fold_job(self._sql, row, job, self._lines(row))
+                where = f"{self.path}, job {name}"
+                try:
+                    job = job_from(json_from(text), f"{where}, {JOB_FILE}")
+                    lines, problems = read_lines(job, self._lines(row), where)
+                except (BadInput, ValueError) as problem:
+                    self.problems.append(f"{str(problem).rstrip('.')}; what was made of it stays.")
+                    continue
+                self.problems += problems
+                numbered = [(line.number, line.stamped) for line in lines]
+                folding.fold_job(self._sql, row, job, numbered)
 
-    def _lines(self, row: int) -> list[tuple[int, Stamped]]:
+    def _lines(self, row: int) -> Iterator[RawLine]:
         lines = self._sql.execute(
-            "SELECT number, text FROM lines WHERE job = ? AND current ORDER BY number", (row,)
+            "SELECT number, CAST(text AS BLOB) FROM lines WHERE job = ? AND current"
+            " ORDER BY number",
+            (row,),
         )
-        return [(number, Stamped.from_json(text)) for number, text in lines]
+        return (RawLine(number, data) for number, data in lines)
 
     def _hashes(self, row: int) -> list[str]:
         lines = self._sql.execute(
@@ -166,10 +182,9 @@ class Store:
         )
         return [sha256 for (sha256,) in lines]
 
-    def _replace_from(self, row: int, lines: Sequence[Line], shared: int) -> None:
-        self._sql.execute(
-            "UPDATE lines SET current = 0 WHERE job = ? AND number > ?", (row, shared)
-        )
+    def _replace_from(self, row: int, lines: Sequence[Line], last: int) -> None:
+        """`last` is the number of the last line that stays."""
+        self._sql.execute("UPDATE lines SET current = 0 WHERE job = ? AND number > ?", (row, last))
         self._sql.executemany(
             "INSERT OR REPLACE INTO lines VALUES (?, ?, ?, 1, ?)",
             ((row, line.number, line.sha256, line.text) for line in lines),
@@ -201,9 +216,17 @@ class Store:
             "SELECT id, measurement FROM cases WHERE job = ? AND name = ?", case
         ).fetchone()
         if there:
-            if len(Measurement.from_json(there[1]).samples) >= len(found.samples):
+            if _count(there[1]) >= len(found.samples):
                 return False
             self._sql.execute("DELETE FROM cases WHERE id = ?", (there[0],))
         (place,) = self._sql.execute("SELECT count(*) FROM cases WHERE job = ?", (row,)).fetchone()
         folding.add_case(self._sql, row, place, found)
         return True
+
+
+def _count(measurement: str) -> int:
+    """Of its samples; -1 where the store's row is damaged, so that anything takes its place."""
+    try:
+        return len(Measurement.from_json(measurement).samples)
+    except ValueError:
+        return -1

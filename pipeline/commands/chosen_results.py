@@ -50,6 +50,8 @@ def chosen_results(
     from bench.sources import Findings, chosen, newest, read_sources
 
     found = read_sources(sources or [filled_store()], folders)
+    for sentence in found.problems:
+        click.echo(f"secateur: {sentence}", err=True)
     if not sources and not found.measurements:
         raise _nothing_stored(store_place())
     measurements = found.measurements if everything else newest(found.measurements)
