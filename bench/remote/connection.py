@@ -19,6 +19,7 @@ from typing import IO, Protocol, Self
 from bench.remote.devices import Device
 from bench.remote.refusals import refusal
 from speech.errors import BadInput
+from speech.records import brief
 
 #: ssh's own exit code, as against that of the command on the device.
 SSH_FAILED = 255
@@ -26,6 +27,7 @@ SSH_FAILED = 255
 #: Seconds: until a device that says nothing is given up, by the connection and by ssh's keep-alive.
 CONNECT_TIMEOUT = 15
 ALIVE_INTERVAL = 5
+ALIVE_TRIES = 3
 
 #: Where sockets go: their paths may have about a hundred bytes, and TMPDIR can be long.
 _SHORT = "/tmp" if os.access("/tmp", os.W_OK) else None
@@ -36,7 +38,7 @@ OPTIONS = {
     "StrictHostKeyChecking": "yes",
     "ConnectTimeout": str(CONNECT_TIMEOUT),
     "ServerAliveInterval": str(ALIVE_INTERVAL),
-    "ServerAliveCountMax": "3",
+    "ServerAliveCountMax": str(ALIVE_TRIES),
     "ClearAllForwardings": "yes",
     "ForwardAgent": "no",
     "RequestTTY": "no",
@@ -129,7 +131,7 @@ class Connection:
                 f"{self.device.name} has no {program}: sudo apt install python3 installs it there."
             )
         last = errors.strip().splitlines()[-1:] or ["it said nothing"]
-        return BadInput(f"{self.device.name}: {program} ended with code {code}: {last[0]}")
+        return BadInput(f"{self.device.name}: {program} ended with code {code}: {brief(last[0])}")
 
     def drop(self) -> None:
         if self._socket.exists():

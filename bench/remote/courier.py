@@ -13,16 +13,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from threading import Event
-from typing import IO, Any, TypeVar
+from typing import TypeVar
 
+from bench.remote.answers import Assembled, Received, answer_in
 from bench.remote.connection import Link
+from bench.remote.exchange import QUICK, Exchange
 from bench.remote.refusals import Unreachable
 from speech.errors import BadInput
+from speech.records import shortened
 
 Answer = TypeVar("Answer")
 
@@ -45,6 +49,8 @@ for name, text in json.loads(sys.stdin.buffer.read(int(sys.argv[1]))):
 sys.modules["{_THERE}.errand"].main(*sys.argv[2:])
 """
 _PIECE = 1 << 18
+#: Seconds for an errand with some work to do on a memory card, and bytes a second of a bad network.
+_SLOW, _SLOWEST = 120.0, 20_000
 #: How often a file is sent anew that arrives damaged, before the device's disk is blamed.
 _TRIES = 3
 
@@ -98,42 +104,63 @@ class Patience:
             wait = min(2 * wait, self.longest)
 
 
-def ask(link: Link, name: str, *words: str, data: bytes | Iterable[bytes] = b"") -> Any:
+def ask(
+    link: Link,
+    kind: type[Answer],
+    name: str,
+    *words: str,
+    data: bytes | Iterable[bytes] = b"",
+    seconds: float = QUICK,
+) -> Answer:
     """The answer to an errand; raises BadInput with what the device has to say against it."""
     pieces = [data] if isinstance(data, bytes) else data
-    with tempfile.TemporaryFile() as errors, errand(link, name, *words, errors=errors) as process:
-        assert process.stdin and process.stdout
-        with suppress(BrokenPipeError):  # it ended early: why is in its answer
-            for piece in pieces:
-                process.stdin.write(piece)
-            process.stdin.close()
-        said = process.stdout.read()
-        check_end(link, process, errors)
-    return answer_in(link, said)
+    with errand(link, name, *words, data=pieces, seconds=seconds) as exchange:
+        said = exchange.rest()
+        exchange.end()
+    return answer_in(link, kind, said)
+
+
+def errand(
+    link: Link,
+    name: str,
+    *words: str,
+    data: Iterable[bytes] = (),
+    seconds: float = QUICK,
+    stays_open: bool = False,
+) -> AbstractContextManager[Exchange]:
+    """An errand under way, which is sent to the device with its data."""
+    script = _script()
+    call = ["python3", "-IS", "-c", _BOOTSTRAP, str(len(script)), name, *words]
+    return exchanged(link, call, chain([script], data), seconds=seconds, stays_open=stays_open)
 
 
 @contextmanager
-def errand(
-    link: Link, name: str, *words: str, errors: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """An errand under way, to be fed and read; it is ended whatever happens here."""
-    script = _script()
-    process = link.open(
-        ["python3", "-IS", "-c", _BOOTSTRAP, str(len(script)), name, *words], errors
-    )
+def exchanged(
+    link: Link,
+    call: Sequence[str],
+    data: Iterable[bytes],
+    *,
+    seconds: float = QUICK,
+    stays_open: bool = False,
+) -> Iterator[Exchange]:
+    """A program on the device, to be fed and read; it is ended whatever happens here."""
+    with tempfile.TemporaryFile() as errors:
+        process = link.open(call, errors)
+        try:
+            yield Exchange(link, process, errors, data, seconds=seconds, stays_open=stays_open)
+        finally:
+            _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin and process.stdout
-    try:
-        with suppress(BrokenPipeError):
-            process.stdin.write(script)
-            process.stdin.flush()
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):
-                pipe.close()
-        process.wait()
+    with suppress(OSError):
+        process.stdin.close()
+    if process.poll() is None:
+        process.terminate()
+    with suppress(OSError):
+        process.stdout.close()
+    process.wait()
 
 
 @cache
@@ -142,24 +169,6 @@ def _script() -> bytes:
     there = Path(__file__).parent / "there"
     parts = [(f"{_THERE}.{part}", (there / f"{part}.py").read_text()) for part in _PARTS]
     return json.dumps(parts).encode()
-
-
-def check_end(link: Link, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """Waits for an errand that has said all; raises the reason if it ended badly."""
-    code = process.wait()
-    if code:
-        errors.seek(0)
-        raise link.explain("python3", code, errors.read().decode("utf-8", "replace"))
-
-
-def answer_in(link: Link, said: bytes) -> Any:
-    try:
-        answer = json.loads(said)
-    except ValueError as error:
-        raise Unreachable(f"The connection to {link.device.name} broke in a reply.") from error
-    if problem := answer.get("problem"):
-        raise BadInput(f"{link.device.name}: {problem}")
-    return answer
 
 
 def kept_up(
@@ -203,18 +212,34 @@ def place(
         for name, files in wanted.items()
     }
     for tries_left in reversed(range(_TRIES + 1)):
-        answer = ask(link, "assemble", data=json.dumps(data).encode())
-        if not answer["missing"]:
-            places: dict[str, str] = answer["folders"]
-            return places
+        answer = ask(link, Assembled, "assemble", data=json.dumps(data).encode(), seconds=_SLOW)
+        _refuse_others(link, answer, wanted, parcels)
+        if not answer.missing:
+            return dict(answer.folders)
+        missing = [parcels[sha] for sha in answer.missing]
         if tries_left:
-            missing = [parcels[sha] for sha in answer["missing"]]
-            _send(link, missing, answer["missing"], report, label)
-    damaged = min(str(parcels[sha].source) for sha in answer["missing"])
+            _send(link, missing, answer.missing, report, label)
+    damaged = min(str(parcel.source) for parcel in missing)
     raise BadInput(
         f"{damaged} arrived damaged on {link.device.name} {_TRIES} times: its disk or memory card "
         "may be failing; check it."
     )
+
+
+def _refuse_others(
+    link: Link, answer: Assembled, wanted: Iterable[str], parcels: Mapping[str, Parcel]
+) -> None:
+    """A device has a say in where things are, not in what is sent."""
+    strange = [
+        *(set(answer.folders) ^ set(wanted)),
+        *(sha for sha, size in answer.missing.items()
+          if sha not in parcels or size > parcels[sha].size),
+    ]  # fmt: skip
+    if strange:
+        raise BadInput(
+            f"{link.device.name} answers about {shortened(strange[0])}, for which it was not "
+            "asked: something is wrong with it; `secateur device clean` may help."
+        )
 
 
 def _send(
@@ -234,7 +259,8 @@ def _send(
                 done += len(piece)
                 report(label, done, total)
 
-    ask(link, "receive", data=stream())
+    seconds = _SLOW + total / _SLOWEST
+    ask(link, Received, "receive", data=stream(), seconds=seconds)
 
 
 def _pieces(parcel: Parcel, offset: int) -> Iterator[bytes]:

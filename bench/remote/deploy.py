@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bench
+from bench.remote.answers import Installed, Ready
 from bench.remote.connection import Link
 from bench.remote.courier import Folder, Report, ask, digest
 from bench.remote.facts import Facts
@@ -22,6 +23,7 @@ ROOT = Path(bench.__file__).resolve().parents[1]
 #: What the agent runs, as folders under ROOT.
 ROOMS = ("device_profiles", "speech", "runtime", "bench/agent")
 SUFFIXES = (".py", ".toml")
+_TO_INSTALL = 3600.0  # seconds, by pip on a small board; it gives signs of life
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ def install(link: Link, facts: Facts, code: Folder, wheels: Folder | None, repor
     requirements = device_requirements()
     report("installing the agent's libraries", 0, 1)
     words = (environment_name(facts, requirements), wheels.name if wheels else "", code.name)
-    answer = ask(link, "environment", *words, data=json.dumps(requirements).encode())
+    data = json.dumps(requirements).encode()
+    answer = ask(link, Installed, "environment", *words, data=data, seconds=_TO_INSTALL)
     report("installing the agent's libraries", 1, 1)
-    python: str = answer["python"]
-    return python
+    return answer.python
 
 
 def environment_name(facts: Facts, requirements: list[str]) -> str:
@@ -63,7 +65,7 @@ def code_folder() -> Folder:
 def wheels_folder(link: Link, facts: Facts, report: Report) -> Folder | None:
     """Collected now, if they are not yet; None for a device whose environment is whole."""
     requirements = device_requirements()
-    if ask(link, "is_ready", environment_name(facts, requirements))["ready"]:
+    if ask(link, Ready, "is_ready", environment_name(facts, requirements)).ready:
         return None
     report("collecting wheels", 0, 1)
     folder = collected_wheels(facts, requirements)

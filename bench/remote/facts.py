@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
+from bench.remote.answers import Place
 from bench.remote.connection import Link
-from bench.remote.courier import check_end
+from bench.remote.courier import exchanged
 from speech.errors import BadInput
-from speech.records import record_from
+from speech.parsed import json_from
+from speech.records import Count, Name, Pattern, Range, record_from
 
 PROBE = Path(__file__).parent / "there" / "probe.py"
+_PYTHON = r"\d{1,3}\.\d{1,3}[\w.+-]{0,40}"
+_VERSION = r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}"
 
 
 @dataclass(frozen=True)
 class Facts:
     """None where the system does not say. MiB and KiB; degrees Celsius."""
 
-    system: str
-    release: str
-    machine: str
-    pointer_bits: int
-    model: str | None
-    cores: int | None
-    python: str
-    implementation: str
+    system: Name
+    release: Name
+    machine: Name
+    pointer_bits: Annotated[int, Range(8, 128)]
+    model: Name | None
+    cores: Count | None
+    python: Annotated[str, Pattern(_PYTHON, "a version of Python")]
+    implementation: Name
     has_venv: bool
     has_ensurepip: bool
-    glibc: str | None
-    macos: str | None
-    cache: str
+    glibc: Annotated[str, Pattern(_VERSION, "a version")] | None
+    macos: Annotated[str, Pattern(_VERSION, "a version")] | None
+    cache: Place
     cache_writable: bool
-    environments: list[str]  # those that are whole, by the names of their folders
-    disk_free_mb: int
-    memory_mb: int | None
-    memory_free_mb: int | None
-    page_kb: int
+    environments: list[Name]  # those that are whole, by the names of their folders
+    disk_free_mb: Count
+    memory_mb: Count | None
+    memory_free_mb: Count | None
+    page_kb: Count
     memory_cgroup: bool | None
-    governor: str | None
-    temperature: float | None
+    governor: Name | None
+    temperature: Annotated[float, Range(-1e4, 1e4)] | None  # sensors that are off read oddly
     fan: bool | None
-    throttled: int | None
-    boot: str | None
-    time: float  # seconds since 1970 by the device's clock
+    throttled: Annotated[int, Range(0, 2**32)] | None
+    boot: Name | None
+    time: Annotated[float, Range(0, 1e12)]  # seconds since 1970 by the device's clock
     skew: float = 0.0  # seconds by which its clock is ahead of ours
 
     @property
@@ -65,12 +68,11 @@ class Facts:
 
 def read_facts(link: Link) -> Facts:
     """Raises `Unreachable`, or BadInput for a device that has no python3 to ask."""
-    with tempfile.TemporaryFile() as errors:
-        before = time.time()
-        process = link.open(["python3", "-I", "-"], errors)
-        said, _ = process.communicate(PROBE.read_bytes())
+    before = time.time()
+    with exchanged(link, ["python3", "-I", "-"], [PROBE.read_bytes()]) as exchange:
+        said = exchange.rest()
         after = time.time()
-        check_end(link, process, errors)
+        exchange.end()
     facts = facts_from(said, link.device.name)
     return replace(facts, skew=_skew(facts.time, before, after))
 
@@ -83,7 +85,7 @@ def facts_here() -> Facts:
 
 def facts_from(said: bytes, name: str) -> Facts:
     try:
-        return record_from(Facts, json.loads(said))
+        return record_from(Facts, json_from(said.decode()))
     except ValueError as error:
         raise BadInput(
             f"{name} gave no sensible answer about itself ({error}): does its shell print "

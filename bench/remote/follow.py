@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from bench.remote.answers import Assembled, Ended, answer_in
 from bench.remote.connection import Link
-from bench.remote.courier import Detached, Patience, answer_in, ask, check_end, errand
+from bench.remote.courier import Detached, Patience, ask, errand
 from bench.remote.journal_copy import JournalCopy
 from bench.remote.refusals import Unreachable
 from speech.errors import BadInput
+from speech.parsed import json_from
+from speech.records import brief
 
 
 class WasStopped(BadInput):
@@ -23,8 +24,13 @@ class WasStopped(BadInput):
 #: Exit codes of a supervisor that will not do better the next time: input at fault, device taken.
 _FINAL = ("2", "3")
 
-#: How often a supervisor is started anew that gets nowhere.
-_RESTARTS = 3
+#: How often a supervisor is started anew that gets nowhere, and in all.
+_RESTARTS, _MOST_RESTARTS = 3, 30
+#: How often a journal may lose its end while we follow it.
+_MOST_LOSSES = 3
+#: Bytes that come at once, and seconds in which all ends once the job has.
+_PIECE = 4 << 20
+_TO_END = 20.0
 
 
 @dataclass
@@ -39,23 +45,32 @@ class Follower:
     say: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)
+    most: int = 1 << 30  # bytes of the journal
 
     def to_the_end(self) -> None:
         """Until the whole journal is copied. Raises `Detached` once `stop` is set."""
         for line in self.copy.kept():
             self.hear(line)
-        idle = 0
+        idle = restarts = losses = 0
         while not self.copy.ended:
             before = self.copy.size
             ending = self._kept_listening()
-            if ending.get("differs"):
+            if ending.differs:
+                losses += 1
+                if losses > _MOST_LOSSES:
+                    raise self._wrong("has another journal each time that it is asked for it")
                 self.say("its journal lost its end in a power cut; reading it anew")
                 self.copy.set_aside()
             elif not self.copy.ended:
                 idle = idle + 1 if self.copy.size == before else 1
-                self._again(ending, last=idle > _RESTARTS)
+                restarts += 1
+                self._again(ending, last=idle > _RESTARTS or restarts > _MOST_RESTARTS)
 
-    def _kept_listening(self) -> Any:
+    def _wrong(self, what: str) -> BadInput:
+        name = self.link.device.name
+        return BadInput(f"{name} {what}, of job {self.job}: something is wrong with it.")
+
+    def _kept_listening(self) -> Ended:
         """Tries again for as long as the device is away, anew whenever it has said something."""
         while True:
             before = self.copy.size
@@ -74,39 +89,38 @@ class Follower:
             if self.stop.wait(wait or 0):
                 raise Detached
             try:
-                ask(self.link, "assemble", data=b"{}")
+                ask(self.link, Assembled, "assemble", data=b"{}")
             except Unreachable:
                 if wait is None:
                     raise
             else:
                 return
 
-    def _listen(self) -> Any:
+    def _listen(self) -> Ended:
         """How the supervisor ended; the journal is copied until then."""
         self.copy.forget_tail()
         words = ("follow", self.job, str(self.copy.size), self.copy.sha256)
-        with (
-            tempfile.TemporaryFile() as errors,
-            errand(self.link, *words, errors=errors) as process,
-        ):
-            assert process.stdout
-            while (head := process.stdout.readline()).strip().isdigit():
-                for line in self.copy.add(process.stdout.read(int(head))):
+        with errand(self.link, *words, seconds=math.inf, stays_open=True) as exchange:
+            while (size := _size_in(head := exchange.line())) is not None:
+                if size > _PIECE or self.copy.size + self.copy.waiting + size > self.most:
+                    raise self._wrong("sends more than a journal can have")
+                for line in self.copy.add(exchange.exactly(size)):
                     self.hear(line)
+                if self.copy.ended:
+                    exchange.hurry(_TO_END)
             if self.stop.is_set():
                 raise Detached
-            check_end(self.link, process, errors)
-            return answer_in(self.link, head)
+            exchange.end()
+            return answer_in(self.link, Ended, head)
 
-    def _again(self, ending: Any, *, last: bool) -> None:
-        code, said = ending.get("exit", ""), ending.get("said", "")
-        if ending.get("stopped"):
+    def _again(self, ending: Ended, *, last: bool) -> None:
+        code, said = ending.exit, ending.said
+        if ending.stopped:
             raise WasStopped(f"{self.link.device.name}: job {self.job} was stopped.")
         if code in _FINAL or last:
-            raise BadInput(
-                f"{self.link.device.name}: {_reason(said) or 'the agent ended at once.'}"
-            )
-        how = f"ended with code {code}" if code else "is gone (was the device rebooted?)"
+            why = brief(_reason(said)) or "the agent ended at once."
+            raise BadInput(f"{self.link.device.name}: {why}")
+        how = f"ended with code {brief(code)}" if code else "is gone (was the device rebooted?)"
         self.say(f"its agent {how}; starting it again where it was")
         self.start()
 
@@ -114,6 +128,12 @@ class Follower:
 def _reason(said: str) -> str:
     """The sentence in the last line of a supervisor's log."""
     try:
-        return str(json.loads(said)["error"])
+        return str(json_from(said)["error"])
     except (ValueError, KeyError, TypeError):
         return said
+
+
+def _size_in(head: bytes) -> int | None:
+    """Of the lines that follow; None for what is the answer. Signs of life are of no lines."""
+    text = head.strip()
+    return int(text) if text.isdigit() and len(text) < 16 else None

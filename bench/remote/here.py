@@ -9,6 +9,7 @@ from typing import IO
 
 from bench.remote.devices import THIS, Device
 from speech.errors import BadInput
+from speech.records import brief
 
 
 class Here:
@@ -32,7 +33,7 @@ class Here:
 
     def explain(self, program: str, code: int, errors: str) -> Exception:
         last = errors.strip().splitlines()[-1:] or ["it said nothing"]
-        return BadInput(f"{program} ended with code {code} on this machine: {last[0]}")
+        return BadInput(f"{program} ended with code {code} on this machine: {brief(last[0])}")
 
     def drop(self) -> None:
         """There is no connection that could be dead."""

@@ -79,6 +79,11 @@ class JournalCopy:
         self.ended = self.ended or any(map(_is_end, lines))
         return lines
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of a line that has not come whole."""
+        return len(self._tail)
+
     def forget_tail(self) -> None:
         """The connection broke within a line: it comes again as a whole."""
         self._tail = b""

@@ -6,6 +6,7 @@ import re
 
 from bench.remote.devices import Device
 from speech.errors import BadInput
+from speech.records import brief
 
 
 class Unreachable(BadInput):
@@ -58,7 +59,7 @@ _REFUSALS: tuple[tuple[str, type[BadInput], str], ...] = (
 def refusal(device: Device, said: str) -> BadInput:
     """The error to raise; `Unreachable` where nothing speaks against trying again."""
     lines = [line for line in said.replace("\r", "").splitlines() if line.strip()]
-    last = lines[-1].strip().rstrip(".") if lines else "it said nothing"
+    last = brief(lines[-1].strip().rstrip(".")) if lines else "it said nothing"
     offending = re.search(r"Offending .* key in (\S+)", said)
     shown = f"{device.name} ({device})"
     known = offending[1] if offending else "your file of known hosts"

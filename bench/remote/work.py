@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from bench.agent.events import Stamped
 from bench.agent.job import JOB_FILE, Job, Plan, job_from, write_job
 from bench.agent.measurement import Measurement
 from bench.cases import cases_of
 from bench.folded import measurements_of
+from bench.remote.answers import Cleaned, Described, KnownJob, KnownJobs, Started, Stopped
 from bench.remote.cargo import bundle_folder, clip_folder, placed_clips
 from bench.remote.connection import Connection, Link
 from bench.remote.courier import Folder, Patience, Report, ask, kept_up, place
@@ -33,6 +34,7 @@ from speech.corpora import Corpus
 from speech.errors import BadInput
 
 Answer = TypeVar("Answer")
+_TO_CLEAN = 600.0  # seconds; it gives signs of life
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Worker:
                 self.say,
                 self.patience,
                 self.stop,
+                _most_bytes(job),
             )
             follower.to_the_end()
         return self.results(job)
@@ -138,24 +141,29 @@ class Worker:
         """A job that is on the device, by id; else the newest that runs, or has not ended, or is
         there at all. It may be another host's.
         """
-        there = ask(self.link, "jobs")["jobs"]
         if wanted is None:
+            there = ask(self.link, KnownJobs, "jobs").jobs
             if not there:
                 raise BadInput(f"{self.device.name} has no jobs: start one with `secateur bench`.")
-            wanted = max(there, key=_liveliest)["id"]
-        if not str(wanted).isalnum():
+            wanted = max(there, key=_liveliest).id
+        if not wanted.isalnum():
             raise BadInput(f"{wanted!r} is no job: leave it out for the newest one.")
-        told = ask(self.link, "describe", str(wanted))["job"]
-        return job_from(told, f"job {wanted} of {self.device.name}")
+        told = ask(self.link, Described, "describe", wanted).job
+        job = job_from(told, f"job {wanted} of {self.device.name}")
+        if job.id != wanted:
+            raise BadInput(
+                f"{self.device.name} has job {job.id} in the place of {wanted}: name another one."
+            )
+        return job
 
     def end(self, job: Job) -> bool:
         """Stop a job on the device, where it stays as far as it is; False if it does not run."""
-        return bool(ask(self.link, "stop", job.id)["stopped"])
+        return ask(self.link, Stopped, "stop", job.id).stopped
 
-    def clean(self, *, everything: bool) -> dict[str, Any]:
+    def clean(self, *, everything: bool) -> Cleaned:
         """What was sent goes, or all but the journals; says how many bytes that frees."""
-        answer: dict[str, Any] = ask(self.link, "clean", "all" if everything else "sent")
-        return answer
+        what = "all" if everything else "sent"
+        return ask(self.link, Cleaned, "clean", what, seconds=_TO_CLEAN)
 
     def folder(self, job: str) -> Path:
         return data_folder() / "jobs" / self.device.name / job
@@ -181,8 +189,8 @@ class Worker:
 
     def _needs_no_start(self, job: Job) -> bool:
         """It runs, or has ended: then only its journal is wanted, however full the disk is now."""
-        there = self._kept_up(lambda: ask(self.link, "jobs"))["jobs"]
-        return any(told["id"] == job.id and (told["running"] or told["ended"]) for told in there)
+        there = self._kept_up(lambda: ask(self.link, KnownJobs, "jobs")).jobs
+        return any(told.id == job.id and (told.running or told.ended) for told in there)
 
     def _start(self, job: Job, text: str = "") -> None:
         """Starts the supervisor, unless it runs; `text` is the job, for a device without it."""
@@ -190,15 +198,23 @@ class Worker:
             self._deploy()
         assert self._agent
         words = ("start", job.id, self._agent.python, self._agent.code)
-        self._kept_up(lambda: ask(self.link, *words, data=text.encode()))
+        self._kept_up(lambda: ask(self.link, Started, *words, data=text.encode()))
         self._started = job.id
 
     def _kept_up(self, work: Callable[[], Answer]) -> Answer:
         return kept_up(work, self.link, self.patience, self.stop, self.say)
 
 
-def _liveliest(job: Mapping[str, Any]) -> tuple[bool, bool, str]:
-    return job["running"], not job["ended"], str(job["created"])
+def _liveliest(job: KnownJob) -> tuple[bool, bool, str]:
+    return job.running, not job.ended, job.created
+
+
+def _most_bytes(job: Job) -> int:
+    """Of its journal: many times what its samples, transcripts and readings can come to."""
+    plan = job.plan
+    seconds = plan.budget_seconds + plan.timeout_seconds + (plan.sustained_seconds or 0)
+    lines = plan.max_samples + len(job.clips) + 2 * seconds
+    return (16 << 20) + len(job.cases) * ((1 << 20) + int(min(lines, 1e6)) * 1024)
 
 
 def _refuse_unfit(device: Device, facts: Facts) -> None:

@@ -118,10 +118,10 @@ def clean(name: str, everything: bool, as_json: bool) -> None:
     with Worker(find_device(name)) as worker:
         found = worker.clean(everything=everything)
     if as_json:
-        click.echo(json.dumps({"device": name, **found}))
+        click.echo(json.dumps({"device": name, **asdict(found)}))
         return
-    click.echo(f"{name}: {found['freed_bytes'] / 2**20:.1f} MiB freed.")
-    if jobs := found["open_jobs"]:
+    click.echo(f"{name}: {found.freed_bytes / 2**20:.1f} MiB freed.")
+    if jobs := found.open_jobs:
         click.echo(f"What jobs need that have not ended is kept: {', '.join(jobs)}.")
 
 

@@ -8,10 +8,10 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from bench.remote.answers import Installed, Ready
 from bench.remote.courier import Folder, ask, place
 from bench.remote.deploy import code_files
 from bench.remote.facts import facts_here
@@ -57,10 +57,10 @@ def stub(tmp_path: Path) -> Folder:
     return Folder.of("code", files)
 
 
-def install(worker: Worker, name: str, wheels: str, code: Folder) -> Any:
-    return ask(
-        worker.link, "environment", name, wheels, code.name, data=json.dumps([REQUIREMENT]).encode()
-    )
+def install(worker: Worker, name: str, wheels: str, code: Folder) -> Installed:
+    words = ("environment", name, wheels, code.name)
+    data = json.dumps([REQUIREMENT]).encode()
+    return ask(worker.link, Installed, *words, data=data, seconds=300)
 
 
 def test_wheels_from_the_host_need_neither_pip_nor_internet(
@@ -77,9 +77,9 @@ def test_wheels_from_the_host_need_neither_pip_nor_internet(
     broken.mkdir(parents=True)
     (broken / "python").write_text("half")
     answer = install(worker, "env-x", wheels.name, stub)
-    assert Path(answer["python"]).is_relative_to(bare_board.cache / "env-x")
+    assert Path(answer.python).is_relative_to(bare_board.cache / "env-x")
     assert not list((bare_board.cache / "env-x").rglob("pip"))
-    assert ask(worker.link, "is_ready", "env-x") == {"ready": True}
+    assert ask(worker.link, Ready, "is_ready", "env-x").ready
     assert not (bare_board.cache / wheels.name).exists()  # its disk is small
     assert len(list((bare_board.cache / "store").iterdir())) == 2  # the agent's files
     ready = bare_board.cache / "env-x" / "ready.json"

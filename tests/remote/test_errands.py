@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bench.remote import there as device_side
+from bench.remote.answers import Described, Started
 from bench.remote.connection import Link
 from bench.remote.courier import Folder, Parcel, Report, ask, kept_up, place
 from bench.remote.work import Worker
@@ -163,13 +164,14 @@ def test_no_path_leads_out_of_the_folder(board: Board, worker: Worker, tmp_path:
 def test_words_reach_the_device_as_they_are(board: Board, worker: Worker) -> None:
     strange = "a b'c\"d$HOME;`id`\\*"
     with pytest.raises(BadInput) as refusal:
-        ask(worker.link, "describe", strange)
+        ask(worker.link, Described, "describe", strange)
     assert f"no job {strange} on" in str(refusal.value)
 
 
 def test_a_job_that_was_cut_short_on_its_way_is_not_kept(board: Board, worker: Worker) -> None:
     with pytest.raises(BadInput):
-        ask(worker.link, "start", "0123", "/python", "/code", data=b'{"version": 1, "id": "01')
+        words = ("start", "0123", "/python", "/code")
+        ask(worker.link, Started, *words, data=b'{"version": 1, "id": "01')
     assert not (board.cache / "jobs").exists()
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from bench.remote.there.environment import environment, is_ready
@@ -27,14 +30,40 @@ ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+#: Seconds between signs that an errand which takes long has not died.
+SIGN_EVERY = 5.0
+
+
 def main(name: str, *words: str) -> None:
-    try:
-        answer = ERRANDS[name](*words)
-    except Problem as problem:
-        answer = {"problem": str(problem)}
-    except OSError as error:
-        answer = {"problem": _blamed(error)}
+    with signs_of_life(name != "follow"):
+        try:
+            answer = ERRANDS[name](*words)
+        except Problem as problem:
+            answer = {"problem": str(problem)}
+        except OSError as error:
+            answer = {"problem": _blamed(error)}
     sys.stdout.write(json.dumps(answer) + "\n")
+
+
+@contextmanager
+def signs_of_life(wanted: bool) -> Iterator[None]:
+    """Spaces, which JSON may have before it; not where an errand gives signs of its own."""
+    over = threading.Event()
+
+    def show() -> None:
+        with suppress(OSError):  # nobody is there to see it
+            while not over.wait(SIGN_EVERY):
+                os.write(1, b" ")
+
+    thread = threading.Thread(target=show, daemon=True)
+    if wanted:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if wanted:
+            thread.join()
 
 
 def _blamed(error: OSError) -> str:

@@ -26,8 +26,9 @@ from bench.remote.there.places import (
     write_whole,
 )
 
-PIECE = 1 << 20
+PIECE = 4 << 20
 LOOK_EVERY = 0.25  # seconds between looks at a journal that has not grown
+SIGN_EVERY = 5.0  # seconds between signs of life while there is nothing to send
 #: The file that says that somebody wanted a job to stop, until it is started again.
 STOPPED = "stopped"
 TO_END = 5.0  # seconds that a supervisor gets to end by itself, and then to be gone
@@ -130,9 +131,17 @@ def jobs() -> dict[str, Any]:
             job = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
             continue  # a damaged one is told of where it is wanted, and keeps nobody from others
-        told = {key: job.get(key) for key in ("id", "created", "host")}
+        told = {key: job.get(key) for key in ("id", "created", "host")} if is_job(job) else {}
+        if not told:
+            continue
         found.append({**told, "running": runs(file.parent), "ended": has_ended(file.parent)})
     return {"jobs": sorted(found, key=lambda job: str(job["created"]))}
+
+
+def is_job(job: Any) -> bool:
+    return isinstance(job, dict) and all(
+        isinstance(job.get(key), str) for key in ("id", "created", "host")
+    )
 
 
 def has_ended(folder: Path) -> bool:
@@ -160,12 +169,14 @@ def follow(job: str, offset: str, sha256: str) -> dict[str, Any]:
     sent = int(offset)
     if sent and head_hash(journal, sent) != sha256:
         return {"differs": True}
+    shown = time.monotonic()
     while True:
         lives = runs(folder)  # asked before reading, so that nothing written since is missed
         while lines := whole_lines(read_from(journal, sent)):
             sys.stdout.buffer.write(b"%d\n" % len(lines) + lines)
             sys.stdout.buffer.flush()
             sent += len(lines)
+            shown = time.monotonic()
         if not lives:
             refuse_full_disk(folder)
             return {
@@ -175,6 +186,10 @@ def follow(job: str, offset: str, sha256: str) -> dict[str, Any]:
             }
         if host_has_gone():
             sys.exit(1)
+        if time.monotonic() > shown + SIGN_EVERY:
+            sys.stdout.buffer.write(b"0\n")
+            sys.stdout.buffer.flush()
+            shown = time.monotonic()
         time.sleep(LOOK_EVERY)
 
 
