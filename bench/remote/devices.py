@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from runtime.beside import alone_in
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import toml_from
+from speech.records import Name, Range, record_from, shortened
 
 #: The machine that the command runs on; it is always there and needs no SSH.
 THIS = "this"
@@ -50,14 +52,15 @@ def new_device(name: str, target: str) -> Device:
     port = int(parts["port"]) if parts and parts["port"] else None
     strange = target.startswith("-") or not target.isprintable() or set(target) & set(" '\"`$\\;")
     if not parts or strange or (at and not user) or (port is not None and not 0 < port < 65536):
-        raise BadInput(f"{target!r} is no target for ssh: write user@host or user@host:port.")
+        told = shortened(target)
+        raise BadInput(f"{told} is no target for ssh: write user@host or user@host:port.")
     return Device(name, f"{user}{at}{parts['host'].strip('[]')}", port)
 
 
 def refuse_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadInput(
-            f"{name!r} cannot be a device's name: use up to 40 letters, digits, - and _."
+            f"{shortened(name)} cannot be a device's name: use up to 40 letters, digits, - and _."
         )
 
 
@@ -66,8 +69,21 @@ def config_folder() -> Path:
     return Path(named) if named else Path.home() / ".config" / "secateur"
 
 
-def read_devices(folder: Path | None = None) -> dict[str, Device]:
-    """By name; `this` is always the first."""
+@dataclass(frozen=True)
+class _Entry:
+    """What the file has of a device."""
+
+    target: Name
+    port: Annotated[int, Range(1, 65535)] | None = None
+
+
+def read_devices(
+    folder: Path | None = None, problems: list[str] | None = None
+) -> dict[str, Device]:
+    """By name; `this` is always the first.
+
+    Whoever only looks for a device gives a list, to which a sentence on each wrong one is added.
+    """
     file = (folder or config_folder()) / "devices.toml"
     found = {THIS: Device(THIS, "localhost")}
     try:
@@ -77,22 +93,24 @@ def read_devices(folder: Path | None = None) -> dict[str, Device]:
     except (OSError, ValueError) as error:
         raise BadInput(f"{file} cannot be read ({error}): mend or delete it.") from error
     for name, entry in table.items():
-        found[name] = _device(name, entry, file)
+        try:
+            found[name] = _device(name, entry, file)
+        except BadInput as problem:
+            if problems is None:
+                raise
+            problems.append(str(problem))
     return found
 
 
 def _device(name: str, entry: object, file: Path) -> Device:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("target"), str):
-        raise BadInput(
-            f"{file}: the device {name!r} has no 'target'; write target = \"user@host\"."
-        )
-    if strangers := sorted(set(entry) - {"target", "port"}):
-        raise BadInput(f"{file}: unknown key {strangers[0]!r} of the device {name!r}; remove it.")
-    port = entry.get("port")
-    if port is not None and (not isinstance(port, int) or isinstance(port, bool)):
-        raise BadInput(f"{file}: the port of {name!r} is {port!r}; write a number.")
     try:
-        return new_device(name, str(Device(name, entry["target"], port)))
+        found = record_from(_Entry, entry, name if _NAME.fullmatch(name) else shortened(name))
+    except ValueError as error:
+        raise BadInput(
+            f'{file}: {error}; write target = "user@host", and port = 2222 where it is another.'
+        ) from error
+    try:
+        return new_device(name, str(Device(name, found.target, found.port)))
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from error
 
@@ -122,9 +140,12 @@ def write_devices(devices: Mapping[str, Device], folder: Path | None = None) -> 
 
 def find_device(name: str, folder: Path | None = None) -> Device:
     """Raises BadInput that names the nearest one."""
-    devices = read_devices(folder)
+    problems: list[str] = []
+    devices = read_devices(folder, problems)
     if name in devices:
         return devices[name]
+    if problems:
+        raise BadInput(problems[0])
     near = difflib.get_close_matches(name, devices, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(devices)};"
     raise BadInput(

@@ -83,10 +83,6 @@ class Exchange:
             told = self._errors.read().decode("utf-8", "replace")
             raise self._link.explain(program, code, told)
 
-    def hurry(self, seconds: float) -> None:
-        """Whatever was agreed, it is to end within so many seconds from now."""
-        self._end = min(self._end, time.monotonic() + seconds)
-
     def _taken(self, count: int) -> bytes:
         data = bytes(self._heard[:count])
         del self._heard[:count]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.remote.answers import Assembled, Ended, answer_in
@@ -25,12 +25,11 @@ class WasStopped(BadInput):
 _FINAL = ("2", "3")
 
 #: How often a supervisor is started anew that gets nowhere, and in all.
-_RESTARTS, _MOST_RESTARTS = 3, 30
+_RESTARTS, _MOST_RESTARTS = 3, 12
 #: How often a journal may lose its end while we follow it.
 _MOST_LOSSES = 3
-#: Bytes that come at once, and seconds in which all ends once the job has.
-_PIECE = 4 << 20
-_TO_END = 20.0
+#: Bytes that come at once, and those that a line counts for beside its own.
+_PIECE, _PER_LINE = 4 << 20, 256
 
 
 @dataclass
@@ -45,12 +44,13 @@ class Follower:
     say: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
     stop: threading.Event = field(default_factory=threading.Event)
-    most: int = 1 << 30  # bytes of the journal
+    most: int = 1 << 30  # bytes of the journal, and some for each of its lines
+    _left: int = 0
 
     def to_the_end(self) -> None:
         """Until the whole journal is copied. Raises `Detached` once `stop` is set."""
-        for line in self.copy.kept():
-            self.hear(line)
+        self._left = self.most
+        self._take(self.copy.kept())
         idle = restarts = losses = 0
         while not self.copy.ended:
             before = self.copy.size
@@ -65,6 +65,11 @@ class Follower:
                 idle = idle + 1 if self.copy.size == before else 1
                 restarts += 1
                 self._again(ending, last=idle > _RESTARTS or restarts > _MOST_RESTARTS)
+
+    def _take(self, lines: Sequence[bytes]) -> None:
+        self._left -= sum(len(line) + _PER_LINE for line in lines)
+        for line in lines:
+            self.hear(line)
 
     def _wrong(self, what: str) -> BadInput:
         name = self.link.device.name
@@ -102,12 +107,11 @@ class Follower:
         words = ("follow", self.job, str(self.copy.size), self.copy.sha256)
         with errand(self.link, *words, seconds=math.inf, stays_open=True) as exchange:
             while (size := _size_in(head := exchange.line())) is not None:
-                if size > _PIECE or self.copy.size + self.copy.waiting + size > self.most:
+                if size > _PIECE or self.copy.waiting + size > self._left:
                     raise self._wrong("sends more than a journal can have")
-                for line in self.copy.add(exchange.exactly(size)):
-                    self.hear(line)
+                self._take(self.copy.add(exchange.exactly(size)))
                 if self.copy.ended:
-                    exchange.hurry(_TO_END)
+                    return Ended()
             if self.stop.is_set():
                 raise Detached
             exchange.end()

@@ -160,10 +160,16 @@ def test_what_can_be_no_device_is_refused(name: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[pi]\ntarget = 3", "'pi' has no 'target'"),
-        ('[pi]\ntarget = "me@host"\ncolour = 1', "unknown key 'colour'"),
+        ("pi = 3", "pi is not an object; write target"),
+        ("[pi]", "pi lacks the key 'target'; write target"),
+        ("[pi]\ntarget = 3", "pi.target must be str, got 3"),
+        ('[pi]\ntarget = "me@host"\ncolour = 1', "pi has an unknown key 'colour'"),
         ('[pi]\ntarget = "-x"', "no target for ssh"),
-        ('[pi]\ntarget = "me@host"\nport = "x"', "port of 'pi'"),
+        ('[pi]\ntarget = "me@host"\nport = "x"', "pi.port must be int, got 'x'"),
+        ('[pi]\ntarget = "me@host"\nport = -1', "pi.port must be between 1 and 65535"),
+        (f'[pi]\ntarget = "me@host"\nport = 0x{"f" * 5000}', "got a number of"),
+        (f'[{"p" * 5000}]\ntarget = "me@host"', "cannot be a device's name"),
+        ('["a\\u001b"]\ntarget = "me@host"', "cannot be a device's name"),
         ("[pi", "mend or delete"),
     ],
 )
@@ -172,3 +178,12 @@ def test_a_spoilt_file_is_named(text: str, complaint: str, tmp_path: Path) -> No
     with pytest.raises(BadInput, match=complaint) as refusal:
         read_devices(tmp_path)
     assert "devices.toml" in str(refusal.value)
+    assert len(str(refusal.value)) < 500
+
+
+def test_a_spoilt_entry_costs_no_other_device(tmp_path: Path) -> None:
+    (tmp_path / "devices.toml").write_text('[pi]\ntarget = "me@host"\n[off]\ntarget = 3\n')
+    assert find_device("pi", tmp_path) == Device("pi", "me@host")
+    for name in ("off", "unknown"):
+        with pytest.raises(BadInput, match=r"off\.target must be str"):
+            find_device(name, tmp_path)
