@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -21,6 +23,7 @@ def leave_at_once() -> None:
 def leave_in_order() -> None:
     """From here on temporary folders are removed and processes ended before this one ends."""
     _handle(_stop)
+    sys.unraisablehook = _raise_later
 
 
 def leave_as_systems_do() -> None:
@@ -32,7 +35,7 @@ def leave_as_systems_do() -> None:
 
 def stopped_by() -> int | None:
     """The signal that ends this process, as soon as there was one."""
-    return _stopped_by[-1] if _stopped_by else None
+    return _stopped_by[0] if _stopped_by else None
 
 
 def _handle(how: Callable[[int, FrameType | None], None]) -> None:
@@ -49,8 +52,17 @@ def _leave(number: int, frame: FrameType | None) -> None:
         os._exit(128 + number)
 
 
+def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Where Python cannot raise, as amid what it does for a garbage collector, it would be lost."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    _stopped_by.append(number)
+    if not _stopped_by:
+        _stopped_by.append(number)
     if number != signal.SIGINT:
         signal.signal(number, signal.SIG_DFL)  # whoever asks twice does not want to wait
     raise KeyboardInterrupt

@@ -42,12 +42,17 @@ def _heading() -> str:
 
 def _saved(text: str, cache: Callable[[], Path]) -> Path | None:
     name = time.strftime(f"%Y-%m-%dT%H-%M-%S-{os.getpid()}.txt", time.gmtime())
-    for place in (cache, lambda: Path(tempfile.gettempdir()) / "secateur"):
+    for place in (lambda: cache() / "tracebacks", _new_folder):
         with suppress(OSError, RuntimeError):  # the latter of a user who has no home
-            folder = place() / "tracebacks"
+            folder = place()
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
             for old in sorted(folder.glob("*.txt"))[:-_KEPT]:
                 old.unlink(missing_ok=True)
             return folder / name
     return None
+
+
+def _new_folder() -> Path:
+    """Where others write, too, and may have put anything under a name that they can guess."""
+    return Path(tempfile.mkdtemp(prefix="secateur-traceback-"))

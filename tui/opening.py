@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from textual.constants import DRIVER
 
@@ -32,9 +36,37 @@ def run(path: Path, sensitivities: Sequence[Path] = ()) -> None:
     source = source_of(path, sensitivities)
     _refuse_no_terminal()
     app = SecateurApp(source, remembered_file())
-    app.run()
+    with _left_in_order(app):
+        app.run()
     if app.fault:
         raise app.fault
+
+
+@contextmanager
+def _left_in_order(app: SecateurApp) -> Iterator[None]:
+    """A signal ends the app as its key does; whoever runs it hears of the signal afterwards."""
+    came: list[int] = []
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the app has not begun, or has ended
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
+            return
+        came.append(number)
+        loop.call_soon_threadsafe(lambda: loop.create_task(app.action_quit()))
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [one for one in numbers if signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _refuse_no_terminal() -> None:
