@@ -14,7 +14,7 @@ from tui.opening import run
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: with one sentence on standard error 2 for bad input, 70 for a fault of ours."""
+    """The exit code: 2 for bad input and 70 for a fault of ours, with one sentence."""
     try:
         if len(arguments) != 1:
             raise BadInput("Usage: python -m tui RESULTS (a results.jsonl file)")
