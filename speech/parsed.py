@@ -6,6 +6,8 @@ Python's own readers end in a RecursionError where brackets are nested by the th
 import json
 from typing import Any
 
+from speech.records import shortened
+
 _TOO_DEEP = "Nested too deeply"
 
 
@@ -18,10 +20,24 @@ def json_from(text: str | bytes, **how: Any) -> Any:
 
 
 def toml_from(text: str) -> dict[str, Any]:
-    """As `tomllib.loads`."""
+    """As `tomllib.loads`, without whole numbers that TOML does not have."""
     import tomllib  # Imported here: a device reads none.
 
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        _refuse_beyond_64_bits(found)
     except RecursionError:
         raise tomllib.TOMLDecodeError(_TOO_DEEP) from None
+    return found
+
+
+def _refuse_beyond_64_bits(value: object, key: str = "") -> None:
+    """Python cannot even write some of them down."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_beyond_64_bits(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_beyond_64_bits(item, key)
+    elif isinstance(value, int) and value.bit_length() > 64:
+        raise ValueError(f"the number of {shortened(key)} is larger than any may be")

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from speech.errors import BadInput
+from speech.parsed import json_from
 from speech.records import record_from
 
 JOB_LOCK = "lock"
@@ -90,7 +91,7 @@ def is_held(path: Path) -> bool:
 def holder_of(path: Path) -> Holder | None:
     """Who has, or last had, the lock."""
     try:
-        return record_from(Holder, json.loads(path.read_text(encoding="utf-8")))
+        return record_from(Holder, json_from(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None
 

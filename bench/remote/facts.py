@@ -17,8 +17,8 @@ from speech.parsed import json_from
 from speech.records import Count, Name, Pattern, Range, record_from
 
 PROBE = Path(__file__).parent / "there" / "probe.py"
-_PYTHON = r"\d{1,3}\.\d{1,3}[\w.+-]{0,40}"
-_VERSION = r"\d{1,3}(\.\d{1,3}){1,3}[\w.+-]{0,40}"
+_PYTHON = r"\d{1,3}\.\d{1,3}(\.[\w.+-]{0,40})?"
+_VERSION = r"\d{1,3}(\.\d{1,3}){0,3}"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def platforms(facts: Facts) -> list[str]:
     if facts.system == "Darwin":
         major = (facts.macos or "11").split(".")[0]
         return [f"macosx_{major}_0_{facts.architecture}"]
-    newest = int((facts.glibc or "2.28").split(".")[1])
+    newest = int((facts.glibc or "2.28").partition(".")[2].partition(".")[0] or 0)
     first = _FIRST_GLIBC.get(facts.architecture, 17)
     versions = [f"manylinux_2_{minor}" for minor in range(newest, first - 1, -1)]
     return [f"{name}_{facts.architecture}" for name in (*versions, "manylinux2014")]

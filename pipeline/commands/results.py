@@ -104,6 +104,8 @@ def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str | 
         for place in imports:
             added = bring_in(store, place, device)
             click.echo(f"{place}: {added} new, in {store.path}.", err=True)
+        for sentence in store.problems:
+            click.echo(f"secateur: {sentence}", err=True)
 
 
 def _print(rows: list[Row], *, as_json: bool, as_csv: bool, markdown: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.remote.devices import new_device, write_devices
 from bench.remote.exchange import QUICK
 from tests.bench.store.journals import small_job, write_folder
 from tests.pipeline.command_line import secateur
@@ -50,8 +51,7 @@ class Host:
             "SECATEUR_SSH_CONFIG": str(board.client_settings),
             **{f"SECATEUR_{name}": str(folder / name) for name in ("CONFIG", "DATA", "CACHE")},
         }
-        (folder / "CONFIG").mkdir()
-        (folder / "CONFIG" / "devices.toml").write_text(f'[bad]\ntarget = "{board.target}"\n')
+        write_devices({"bad": new_device("bad", board.target)}, folder / "CONFIG")
         job, events = small_job("c", "d")
         write_folder(folder / "DATA" / "jobs" / "good" / job.id, job, events)
 
@@ -67,7 +67,9 @@ class Host:
     def refused(self, *words: str) -> None:
         done = self.run(*words)
         assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-        assert re.search(r"(^|\W)bad\b(?!')", done.stderr.splitlines()[-1]), done.stderr
+        last = done.stderr.splitlines()[-1]
+        assert re.search(r"(^|\W)bad\b(?!')", last), done.stderr
+        assert not re.search(r"cannot be (found|reached)", last)  # it answers
         self.sees_the_good_one()
 
     def sees_the_good_one(self) -> None:

@@ -90,6 +90,7 @@ DEEP = '{"name": "a", "facts": {"x": ' + "[" * 200 + "]" * 200 + "}}"
         ('{"name": "aaaaaaaaaaaa"}', "name must have 1 to 10 characters, got 12"),
         ('{"name": "\\ud800"}', r"name is no valid Unicode text, got '\\ud800'"),
         ('{"name": "a", "seconds": -0.5}', "seconds must be between 0 and 10000000, got -0.5"),
+        ('{"name": "a", "seconds": 1e-300}', "seconds must be 0 or at least 1e-10, got 1e-300"),
         ('{"name": "a", "seconds": NaN}', "seconds must be a finite number, got nan"),
         ('{"name": "a", "seconds": 1e999}', "seconds must be a finite number, got inf"),
         ('{"name": "a", "seconds": 1e308}', "seconds is too large, got 1e.308"),
