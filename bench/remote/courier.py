@@ -49,8 +49,9 @@ for name, text in json.loads(sys.stdin.buffer.read(int(sys.argv[1]))):
 sys.modules["{_THERE}.errand"].main(*sys.argv[2:])
 """
 _PIECE = 1 << 18
-#: Seconds for an errand with some work to do on a memory card, and bytes a second of a bad network.
-_SLOW, _SLOWEST = 120.0, 20_000
+#: Seconds to write what has arrived to a memory card, bytes a second of a bad network, and files
+#: that a slow card can be given in a second.
+_TO_WRITE, _SLOWEST, _LINKED = 120.0, 20_000, 20
 #: How often a file is sent anew that arrives damaged, before the device's disk is blamed.
 _TRIES = 3
 
@@ -211,8 +212,9 @@ def place(
         name: {path: (parcel.sha256, parcel.size) for path, parcel in files.items()}
         for name, files in wanted.items()
     }
+    seconds = QUICK + len(parcels) / _LINKED
     for tries_left in reversed(range(_TRIES + 1)):
-        answer = ask(link, Assembled, "assemble", data=json.dumps(data).encode(), seconds=_SLOW)
+        answer = ask(link, Assembled, "assemble", data=json.dumps(data).encode(), seconds=seconds)
         _refuse_others(link, answer, wanted, parcels)
         if not answer.missing:
             return dict(answer.folders)
@@ -259,7 +261,7 @@ def _send(
                 done += len(piece)
                 report(label, done, total)
 
-    seconds = _SLOW + total / _SLOWEST
+    seconds = _TO_WRITE + total / _SLOWEST
     ask(link, Received, "receive", data=stream(), seconds=seconds)
 
 

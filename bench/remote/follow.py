@@ -107,7 +107,7 @@ class Follower:
         words = ("follow", self.job, str(self.copy.size), self.copy.sha256)
         with errand(self.link, *words, seconds=math.inf, stays_open=True) as exchange:
             while (size := _size_in(head := exchange.line())) is not None:
-                if size > _PIECE or self.copy.waiting + size > self._left:
+                if max(size, self.copy.waiting) > _PIECE or size > self._left:
                     raise self._wrong("sends more than a journal can have")
                 self._take(self.copy.add(exchange.exactly(size)))
                 if self.copy.ended:

@@ -26,7 +26,7 @@ class JournalCopy:
 
     def __init__(self, folder: Path):
         self.path = folder / NAME
-        self._tail = b""
+        self._tail = bytearray()  # of a line that has not come whole
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ class JournalCopy:
         self._file.truncate(len(whole))
         self._hash = hashlib.sha256(whole)
         self.size = len(whole)
-        self._tail = b""
+        self._tail = bytearray()
         self.ended = _is_end(whole[:-1].rpartition(b"\n")[2])
 
     @property
@@ -68,9 +68,11 @@ class JournalCopy:
 
     def add(self, data: bytes) -> list[bytes]:
         """Bytes as they come; gives the lines that are whole with them, which are kept by then."""
-        data = self._tail + data
         cut = data.rfind(b"\n") + 1
-        whole, self._tail = data[:cut], data[cut:]
+        whole = b""
+        if cut:
+            whole, self._tail = bytes(self._tail) + data[:cut], bytearray()
+        self._tail += data[cut:]
         self._file.write(whole)
         self._file.flush()
         self._hash.update(whole)
@@ -86,7 +88,7 @@ class JournalCopy:
 
     def forget_tail(self) -> None:
         """The connection broke within a line: it comes again as a whole."""
-        self._tail = b""
+        self._tail = bytearray()
 
     def set_aside(self) -> None:
         """The device lost what it had not flushed, so its journal went another way: begin anew.

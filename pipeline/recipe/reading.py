@@ -1,5 +1,6 @@
 """From a TOML file to a recipe, or to a sentence for each of its faults."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from pipeline.recipe.faults import sentence
 from pipeline.recipe.schema import Recipe
 from speech.errors import BadInput
 from speech.parsed import toml_from
+
+#: What nobody meant to be read, and its beginning.
+_LONG_WORD = re.compile(r"(\S{60})\S{140,}")
 
 
 class BadRecipe(BadInput):
@@ -29,7 +33,8 @@ def recipe_of(content: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise BadRecipe([f"{source}: {sentence(each)}." for each in error.errors()]) from error
+        faults = [_LONG_WORD.sub(r"\1…", sentence(each)) for each in error.errors()]
+        raise BadRecipe([f"{source}: {fault}." for fault in faults]) from error
 
 
 def _content(path: Path) -> dict[str, Any]:
