@@ -51,7 +51,7 @@ def main() -> None:
 
 def _noted(bundle: Bundle) -> float:
     assert bundle.manifest.score, f"{bundle.folder} was never scored: run its recipe again"
-    return float(bundle.manifest.score["wer"])
+    return bundle.manifest.score.wer
 
 
 def _heard(bundle: Bundle, corpus: Corpus) -> float:

@@ -17,9 +17,10 @@ from export.parity import check_parity
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
 from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, Manifest, Sparsity
+from runtime.rules import CtcRules, WhisperRules
 from runtime.whole_folder import written_whole
 from speech.errors import BadInput
-from speech.scoring import Score
+from speech.score import Score
 
 #: How the checkpoint lies in the bundle, if it does.
 Pytorch = Literal["plain", "packed", "none"]
@@ -31,7 +32,7 @@ class _Parts:
 
     graphs: Mapping[str, str]
     tokenizer: str
-    decoding: Mapping[str, Any]
+    decoding: WhisperRules | CtcRules
     choice: Mapping[str, str]
 
 
@@ -77,7 +78,7 @@ def write_bundle(
             architecture=str(plain.model.config.model_type),
             method=method,
             sparsity=sparsity,
-            score=score.to_json() if score else None,
+            score=score,
             provenance=provenance,
             features=_as_json(checkpoint.feature_settings),
             decoding=parts.decoding,
@@ -100,7 +101,7 @@ def _write_whisper(
     whisper_graph.write_encoder(plain.model, place / graphs["encoder"])
     whisper_graph.write_decoder(plain.model, place / graphs["decoder"])
     plain.processor.tokenizer.backend_tokenizer.save(str(place / "tokenizer.json"))
-    return _Parts(graphs, "tokenizer.json", rules.to_json(), choice)
+    return _Parts(graphs, "tokenizer.json", rules, choice)
 
 
 def _write_ctc(plain: Checkpoint, place: Path) -> _Parts:
@@ -108,7 +109,7 @@ def _write_ctc(plain: Checkpoint, place: Path) -> _Parts:
     rules = ctc_rules(plain)
     ctc_graph.write_ctc(plain.model, place / graphs["model"])
     write_json(ctc_symbols(plain), place / "vocab.json")
-    return _Parts(graphs, "vocab.json", rules.to_json(), {})
+    return _Parts(graphs, "vocab.json", rules, {})
 
 
 def _as_fp32(model: Any) -> Any:

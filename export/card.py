@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from huggingface_hub import ModelCard
 
-from export.card_metadata import UNCUT, base_model, corpus, found, front_matter, stored_score
+from export.card_metadata import UNCUT, base_model, corpus, found, front_matter
 from export.card_usage import usage
 from prune.methods import METHODS
 from runtime.bundle import HOST_ONLY, MANIFEST, Bundle, Manifest
@@ -143,7 +143,7 @@ def _warnings(manifest: Manifest) -> Iterator[str]:
 
 
 def _hearing(manifest: Manifest) -> Iterator[str]:
-    score = stored_score(manifest)
+    score = manifest.score
     if score is None:
         yield "Nobody has measured it."
         return

@@ -14,9 +14,9 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from runtime.bundle import Bundle, Manifest
+from runtime.rules import WhisperRules
 from speech.counted import counted
 from speech.errors import BadInput
-from speech.scoring import Score
 
 #: Methods that cut nothing.
 UNCUT = ("dense", "dense_finetune")
@@ -55,9 +55,9 @@ def base_model(manifest: Manifest) -> str | None:
 
 def language(bundle: Bundle) -> str | None:
     """What multilingual Whisper is told to write, as in the prefix of its decoder."""
-    if bundle.manifest.family != "whisper":
+    rules = bundle.manifest.decoding
+    if not isinstance(rules, WhisperRules):
         return None
-    prefix = bundle.manifest.decoding.get("prefix")
     try:
         tokens = json.loads(bundle.tokenizer.read_text(encoding="utf-8"))["added_tokens"]
         spelt = {token["id"]: str(token["content"]) for token in tokens}
@@ -65,21 +65,10 @@ def language(bundle: Bundle) -> str | None:
         raise BadInput(
             f"{bundle.tokenizer} is not a tokenizer: export the bundle again."
         ) from error
-    for token in prefix if isinstance(prefix, list) else ():
+    for token in rules.prefix:
         if named := _LANGUAGE.fullmatch(spelt.get(token, "")):
             return named[1]
     return None
-
-
-def stored_score(manifest: Manifest) -> Score | None:
-    """How well it heard on the host, if that was measured."""
-    if manifest.score is None:
-        return None
-    score = Score.from_json(manifest.score)
-    figures = [value for name, value in vars(score).items() if name != "normalizer"]
-    if any(isinstance(figure, bool) or not isinstance(figure, int | float) for figure in figures):
-        raise BadInput(f"The score of {manifest.name} is not in figures: export the bundle again.")
-    return score
 
 
 def corpus(manifest: Manifest) -> str | None:
@@ -106,7 +95,7 @@ def _tags(manifest: Manifest) -> list[str]:
 
 
 def _results(manifest: Manifest) -> list[EvalResult] | None:
-    score, scored_on = stored_score(manifest), corpus(manifest)
+    score, scored_on = manifest.score, corpus(manifest)
     if score is None or scored_on is None:
         return None
     kind, split, config = _dataset(scored_on)

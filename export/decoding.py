@@ -5,8 +5,7 @@ from typing import Any
 
 from export.ctc_graph import shortest_audio
 from prune.checkpoint import Checkpoint
-from runtime.ctc import CtcRules
-from runtime.whisper import WhisperRules
+from runtime.rules import CtcRules, WhisperRules
 
 #: What `generate` adds to the prefix when a checkpoint sets no `max_length`.
 _DEFAULT_LENGTH = 20

@@ -19,7 +19,7 @@ from runtime.bundle import Bundle
 from runtime.packed.writer import Half
 from runtime.whole_folder import written_whole
 from speech.errors import BadInput
-from speech.scoring import Score
+from speech.score import Score
 
 #: How well a bundle hears, or None if nobody is to know.
 Listen = Callable[[Bundle], Score | None]
@@ -92,7 +92,7 @@ def write_variant(
         score = listen(write_manifest(new, place))
         if score:
             _refuse_deaf(score, source, most_lost, f"{name} ({precision})")
-            write_manifest(dataclasses.replace(new, score=score.to_json()), place)
+            write_manifest(dataclasses.replace(new, score=score), place)
     return Bundle.open(folder)
 
 
@@ -112,7 +112,7 @@ def _refuse_deaf(score: Score, source: Bundle, most_lost: float | None, what: st
     before = source.manifest.score
     if before is None or most_lost is None:
         return
-    lost = score.wer - Score.from_json(before).wer
+    lost = score.wer - before.wer
     if lost > most_lost:
         raise ExportError(
             f"{what} has {100 * score.wer:.1f} % word errors, {100 * lost:.1f} points more than "

@@ -13,8 +13,10 @@ from typing import Any
 from device_profiles.estimate import Work
 from export.symbolic import evaluated
 from runtime.bundle import Bundle
+from runtime.rules import WhisperRules
 from speech.audio import RATE
 from speech.errors import BadInput
+from speech.feature_settings import LogMelSettings
 
 #: Whose products are of whole numbers: 4-bit weights meet 8-bit inputs, too.
 _INT8 = ("MatMulIntegerToFloat", "MatMulInteger", "ConvInteger", "MatMulNBits")
@@ -40,15 +42,17 @@ def bundle_work(
 
 
 def _whisper(bundle: Bundle, audio_seconds: float, tokens: float, window: float | None) -> Work:
-    features = bundle.manifest.features
-    trained = float(features["n_samples"]) / RATE
+    features = LogMelSettings.from_config(bundle.manifest.features)
+    trained = features.window_seconds
     seconds = min(trained, window or trained)
     windows = max(1, math.ceil(audio_seconds / seconds))
-    frames = round(seconds * RATE / float(features["hop_length"]))
+    frames = round(seconds * RATE / features.hop)
     encoder, decoder = _Graph(bundle.graph("encoder")), _Graph(bundle.graph("decoder"))
     sizes = {encoder.free("input_features", 2): frames}
     heard = encoder.output_size(1, 2, sizes)
-    prompt = len(bundle.manifest.decoding["prefix"])
+    rules = bundle.manifest.decoding
+    assert isinstance(rules, WhisperRules)  # the manifest is checked
+    prompt = len(rules.prefix)
     names = {"tokens": decoder.free("tokens", 1), "past": decoder.free("past_key_0", 2)}
     about = {decoder.free("cross_value_0", 2): heard}
     first = decoder.work({**about, names["tokens"]: prompt, names["past"]: 0})

@@ -222,7 +222,7 @@ class Workshop:
             provenance={"fingerprint": mark, "recipe": self._written.model_dump()},
         )
         assert bundle.manifest.score is not None
-        self.hear(Built(cell.name, f"WER {100 * bundle.manifest.score['wer']:.1f} %"))
+        self.hear(Built(cell.name, f"WER {100 * bundle.manifest.score.wer:.1f} %"))
 
     def _sound(self, source: Cell, cell: Cell) -> Bundle:
         """The bundle that another is made from: damage in it would be handed on, and unseen."""

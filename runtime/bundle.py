@@ -10,15 +10,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from runtime.json_fields import JsonFields
+from runtime.onnx_file import OnnxFile
+from runtime.rules import RULES, CtcRules, WhisperRules
 from speech.errors import BadInput
+from speech.feature_settings import LogMelSettings, WaveformSettings
 from speech.parsed import json_from
 from speech.readable import readable
+from speech.records import Bytes, Length, Pattern, Share, record_from, shortened
+from speech.score import Score
 
 SCHEMA = 3
 MANIFEST = "bundle.json"
+
+#: Bytes of a `bundle.json`; that of a large model has some hundred thousand.
+_MANIFEST_LIMIT = 64 << 20
 
 #: The folder of the PyTorch checkpoint, which a device may leave behind.
 HOST_ONLY = "pytorch"
@@ -27,7 +34,8 @@ Family = Literal["whisper", "ctc"]
 
 #: What the weights of products are held in: fp16 only in the file, the others also in memory;
 #: mixed is an int8 encoder with an int4 decoder.
-PRECISIONS = ("fp32", "fp16", "int8", "int4", "mixed")
+Precision: TypeAlias = Literal["fp32", "fp16", "int8", "int4", "mixed"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 #: The graphs that each family needs.
 ROLES: dict[str, frozenset[str]] = {
@@ -35,47 +43,32 @@ ROLES: dict[str, frozenset[str]] = {
     "ctc": frozenset({"model"}),
 }
 
+Name = Annotated[str, Length(500, least=1)]
+#: Under the folder, with /.
+Place = Annotated[str, Length(1000, least=1)]
+Places = Annotated[Mapping[str, Place], Length(100)]
+
 
 @dataclass(frozen=True)
 class Sparsity:
     """Shares of weights that are exactly zero, as fractions of one."""
 
     #: What the user asked for; null where a method was given none.
-    requested: float | None
+    requested: Share | None
     #: Of the weights that pruning may touch.
-    achieved: float
+    achieved: Share
     #: Of all weights.
-    model: float
-    layers: Mapping[str, float]
-
-    @classmethod
-    def from_json(cls, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            return cls(
-                requested=None if fields.is_null("requested") else fields.share("requested"),
-                achieved=fields.share("achieved"),
-                model=fields.share("model"),
-                layers=fields.shares("layers"),
-            )
+    model: Share
+    layers: Annotated[Mapping[str, Share], Length(100_000)]
 
 
 @dataclass(frozen=True)
 class BundleFile:
-    """A file of the bundle: its place under the folder (with /), bytes, and SHA-256 in hex."""
+    """A file of the bundle: its place, bytes, and SHA-256 in hex."""
 
-    path: str
-    size: int
-    sha256: str
-
-    @classmethod
-    def from_json(cls, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            file = cls(fields.text("path"), fields.whole("size"), fields.text("sha256"))
-            if not _stays_inside(file.path):
-                raise fields.wrong("path", f"is {file.path!r}, which leads out of the bundle")
-            if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef"):
-                raise fields.wrong("sha256", f"of {file.path} is not 64 hexadecimal digits")
-            return file
+    path: Place
+    size: Bytes
+    sha256: Annotated[str, Pattern("[0-9a-f]{64}", "64 hexadecimal digits")]
 
     @classmethod
     def of(cls, folder: Path, path: str) -> Self:
@@ -87,85 +80,89 @@ class BundleFile:
 class Manifest:
     """Everything `bundle.json` says."""
 
-    name: str
+    name: Name
     family: Family
     #: `model_type` of the checkpoint's configuration.
-    architecture: str
-    method: str
+    architecture: Name
+    method: Name
     sparsity: Sparsity
-    #: `speech.scoring.Score` on the host as JSON; null where nobody measured.
-    score: Mapping[str, Any] | None
-    provenance: Mapping[str, Any]
+    #: On the host; null where nobody measured.
+    score: Score | None
+    provenance: Annotated[Mapping[str, Any], Length(1000)]
     #: The keys of `preprocessor_config.json`.
-    features: Mapping[str, Any]
-    #: `WhisperRules` or `CtcRules` as JSON.
-    decoding: Mapping[str, Any]
-    #: One of `PRECISIONS`.
-    precision: str
+    features: Annotated[Mapping[str, bool | int | float | str | None], Length(1000)]
+    decoding: WhisperRules | CtcRules
+    precision: Precision
     #: What each ONNX file is for, and its path.
-    graphs: Mapping[str, str]
+    graphs: Places
     #: The packed files of those graphs that were written without their weights.
-    weights: Mapping[str, str]
-    tokenizer: str
-    files: tuple[BundleFile, ...]
+    weights: Places
+    tokenizer: Place
+    files: Annotated[tuple[BundleFile, ...], Length(100_000)]
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **asdict(self), "files": [asdict(file) for file in self.files]}
+        return {
+            "schema": SCHEMA,
+            **asdict(self),
+            "decoding": self.decoding.to_json(),
+            "files": [asdict(file) for file in self.files],
+        }
 
     @classmethod
     def from_json(cls, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            schema = fields.whole("schema")
-            if schema != SCHEMA:
-                raise BadInput(
-                    f"{where} has schema {schema} and this Secateur reads schema {SCHEMA}: "
-                    "export the bundle again, or update Secateur."
-                )
-            family = fields.text("family")
-            if family not in ROLES:
-                raise fields.wrong("family", f"is {family!r}, neither of {', '.join(ROLES)}")
-            manifest = cls(
-                name=fields.text("name"),
-                family=cast(Family, family),
-                architecture=fields.text("architecture"),
-                method=fields.text("method"),
-                sparsity=Sparsity.from_json(fields.mapping("sparsity"), f"{where}, 'sparsity'"),
-                score=None if fields.is_null("score") else fields.mapping("score"),
-                provenance=fields.mapping("provenance"),
-                features=fields.mapping("features"),
-                decoding=fields.mapping("decoding"),
-                precision=fields.text("precision"),
-                graphs=fields.texts("graphs"),
-                weights=fields.texts("weights"),
-                tokenizer=fields.text("tokenizer"),
-                files=tuple(
-                    BundleFile.from_json(file, f"{where}, file {i}")
-                    for i, file in enumerate(fields.objects("files"))
-                ),
+        """Raises BadInput with the key that is wrong; `where` begins every complaint."""
+        if not isinstance(data, dict):
+            raise BadInput(f"{where} is not a JSON object: export the bundle again.")
+        schema = data.get("schema", SCHEMA)
+        if schema != SCHEMA:
+            raise BadInput(
+                f"{where} has schema {shortened(schema)} and this Secateur reads schema {SCHEMA}: "
+                "export the bundle again, or update Secateur."
             )
-            manifest._check_paths(fields)
-            return manifest
+        try:
+            if "schema" not in data:
+                raise ValueError("the record lacks the key 'schema'")
+            rules = RULES.get(str(data.get("family")))
+            if rules and "decoding" in data:  # in the terms of its family
+                record_from(rules, data["decoding"], "decoding")
+            manifest = record_from(cls, {key: data[key] for key in data if key != "schema"})
+            manifest._check()
+        except (ValueError, BadInput) as problem:
+            raise BadInput(
+                f"{where}: {str(problem).rstrip('.')}: export the bundle again, or update Secateur."
+            ) from problem
+        return manifest
 
-    def _check_paths(self, fields: JsonFields) -> None:
+    def _check(self) -> None:
+        """ValueError or BadInput where values that are possible do not fit together."""
         listed = [file.path for file in self.files]
         for path, times in Counter(listed).items():
+            if not _stays_inside(path):
+                raise ValueError(f"files has the path {path!r}, which leads out of the bundle")
             if times > 1:
-                raise fields.wrong("files", f"lists {path} twice")
+                raise ValueError(f"files lists {path} twice")
         if missing := sorted(ROLES[self.family] - self.graphs.keys()):
-            raise fields.wrong("graphs", f"has no {missing[0]!r}")
-        if self.precision not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise fields.wrong("precision", f"is {self.precision!r}, none of {known}")
+            raise ValueError(f"graphs has no {missing[0]!r}")
         if strays := sorted(self.weights.keys() - self.graphs.keys()):
-            raise fields.wrong("weights", f"has {strays[0]!r}, which is no graph of this bundle")
+            raise ValueError(f"weights has {strays[0]!r}, which is no graph of this bundle")
         for path in (*self.graphs.values(), *self.weights.values(), self.tokenizer):
             if path not in listed:
-                raise fields.wrong("files", f"does not list {path}")
+                raise ValueError(f"files does not list {path}")
+            if _is_host_only(path):
+                raise ValueError(f"{path} is in {HOST_ONLY}/, which a device may leave behind")
+        if not isinstance(self.decoding, RULES[self.family]):
+            raise ValueError(f"decoding is not that of the family {self.family!r}")
+        kind = LogMelSettings if self.family == "whisper" else WaveformSettings
+        try:
+            kind.from_config(self.features)
+        except BadInput as problem:
+            raise ValueError(f"features: {problem}") from problem
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: its manifest is valid and its files are there in their right size."""
+    """An opened bundle: its manifest is valid, its files are there in their right size, and its
+    graphs read no others."""
 
     folder: Path
     manifest: Manifest
@@ -180,6 +177,8 @@ class Bundle:
         bundle = cls(folder, Manifest.from_json(_read_manifest(folder), str(folder / MANIFEST)))
         for file in bundle.manifest.files:
             bundle._check_file(file, may_lack=on_device and _is_host_only(file.path))
+        for role in bundle.manifest.graphs:
+            bundle._check_references(role)
         if check_hashes:
             bundle.verify()
         return bundle
@@ -229,6 +228,29 @@ class Bundle:
         if size != file.size:
             raise self._wrong(file, f"has {size} bytes instead of {file.size}")
 
+    def _check_references(self, role: str) -> None:
+        """Raise for a file that a graph reads and the manifest does not list.
+
+        Where a graph's weights are packed it does not matter what it says about their place.
+        """
+        path, packed = self.manifest.graphs[role], role in self.manifest.weights
+        listed = {file.path for file in self.device_files}
+        for reference in OnnxFile.read(self.graph(role)).references:
+            if reference.is_weight and packed:
+                continue
+            location = reference.location
+            # onnxruntime takes a location with a star for an address in its own memory.
+            if not _stays_inside(location) or "*" in location:
+                why = "which is no plain path inside the bundle"
+            elif (PurePosixPath(path).parent / location).as_posix() not in listed:
+                why = f"which its {MANIFEST} does not list"
+            else:
+                continue
+            raise BadInput(
+                f"{path} of the bundle {self.folder} takes weights from {shortened(location)}, "
+                f"{why}: export the bundle again."
+            )
+
     def _wrong(self, file: BundleFile, what: str) -> BadInput:
         return BadInput(
             f"{file.path} of the bundle {self.folder} {what}: copy or export the bundle again."
@@ -240,6 +262,11 @@ def _read_manifest(folder: Path) -> object:
     try:
         if path.is_symlink():
             raise BadInput(f"{path} is a symbolic link: copy the bundle itself.")
+        if path.stat().st_size > _MANIFEST_LIMIT:
+            raise BadInput(
+                f"{path} has {path.stat().st_size} bytes, more than {_MANIFEST_LIMIT}: export the "
+                "bundle again."
+            )
         return json_from(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadInput(f"{folder} is not a bundle: it has no {MANIFEST}.") from error

@@ -1,23 +1,24 @@
 """SEW and wav2vec 2.0 on onnxruntime: the likeliest symbol of every frame, spelt out."""
 
-from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.bundle import Bundle
-from runtime.json_fields import JsonFields
+from runtime.bundle import MANIFEST, Bundle
+from runtime.rules import CtcRules, Token
 from runtime.session import open_session, running
 from runtime.settings import DEFAULT, Settings
+from runtime.signature import FLOATS, Port, Signature
 from runtime.silence import is_inaudible
 from runtime.transcript import PhaseClock, Transcript
 from speech.audio import RATE
 from speech.errors import BadInput
+from speech.feature_settings import WaveformSettings
 from speech.features import normalise_waveform
 from speech.parsed import json_from
 from speech.pauses import cut_at_pauses
+from speech.records import value_from
 
 Floats = NDArray[np.float32]
 
@@ -32,48 +33,37 @@ _TIDY = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class CtcRules:
-    """How frames become text, as the checkpoint's tokenizer has it."""
-
-    #: The symbol that says nothing and keeps repeated letters apart.
-    blank: int
-    #: Stands between words in the vocabulary.
-    delimiter: str
-    #: Stands for symbols that the vocabulary lacks.
-    unknown: str
-    lower_case: bool
-    tidy_spaces: bool
-    #: Shorter audio is filled with silence up to this: the graph needs a frame to work on.
-    min_samples: int
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            return cls(
-                blank=fields.whole("blank"),
-                delimiter=fields.text("delimiter"),
-                unknown=fields.text("unknown"),
-                lower_case=fields.flag("lower_case"),
-                tidy_spaces=fields.flag("tidy_spaces"),
-                min_samples=fields.whole("min_samples", least=1),
-            )
-
-
 class CtcRecognizer:
     """One graph from the whole waveform to logits, and a table of symbols."""
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
         self._folder = bundle.folder
-        self.rules = CtcRules.from_json(manifest.decoding, f"{bundle.folder}, 'decoding'")
-        self._normalise = manifest.features.get("do_normalize", True) is True
+        assert isinstance(manifest.decoding, CtcRules)  # the manifest is checked
+        self.rules = manifest.decoding
+        self._normalise = WaveformSettings.from_config(manifest.features).normalise
         self._symbols = _read_symbols(bundle)
         self._longest = int((settings.window or WHOLE) * RATE)
         self._session = open_session(bundle.graph("model"), bundle.weights("model"), settings)
+        self._count = self._checked(bundle)
+
+    def _checked(self, bundle: Bundle) -> int:
+        """The graph takes a waveform, and gives scores for as many symbols as the table has."""
+        graph = Signature(self._session, bundle.graph("model"))
+        graph.check("input", {"input_values": Port(FLOATS, (1, None))})
+        graph.check("output", {"logits": Port(FLOATS, (1, None, None))})
+        count = graph.fixed("output", "logits", 2)
+        if self.rules.blank >= count:
+            raise BadInput(
+                f"{bundle.folder / MANIFEST}: 'decoding' names the symbol {self.rules.blank}, and "
+                f"the model has {count} symbols: export the bundle again."
+            )
+        if (highest := max(self._symbols, default=0)) >= count:
+            raise BadInput(
+                f"{bundle.tokenizer} has a symbol {highest}, and the model of its bundle has "
+                f"{count} symbols: it is another model's; export the bundle again."
+            )
+        return count
 
     def transcribe(self, samples: Floats) -> Transcript:
         """Text of mono samples at the model's rate.
@@ -108,8 +98,12 @@ class CtcRecognizer:
     def logits(self, values: Floats) -> Floats:
         """Scores of shape (frames, symbols) for a prepared waveform."""
         with running(self._folder):
-            logits: Floats = self._session.run(None, {"input_values": values[None]})[0][0]
-        return logits
+            (logits,) = self._session.run(None, {"input_values": values[None]})[0]
+            # A graph may give other shapes than it says, but no frames shorter than a sample.
+            frames: Floats = logits.reshape(-1, self._count)
+            if len(frames) > len(values):
+                raise ValueError(f"it gives {len(frames)} frames for {len(values)} samples")
+        return frames
 
     def text(self, tokens: list[int]) -> str:
         """Symbols joined, with spaces between the words."""
@@ -131,5 +125,8 @@ def _read_symbols(bundle: Bundle) -> dict[int, str]:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise BadInput(f"{path} is not valid JSON: export the bundle again.") from error
-    with JsonFields(vocabulary, str(path)) as fields:
-        return {fields.whole(symbol): symbol for symbol in vocabulary}
+    try:
+        numbers = value_from(dict[str, Token], vocabulary)
+    except ValueError as problem:
+        raise BadInput(f"{path}: {problem}: export the bundle again.") from problem
+    return {number: symbol for symbol, number in numbers.items()}

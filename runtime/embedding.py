@@ -19,12 +19,22 @@ _PAIRS = np.stack([_BYTES & 15, _BYTES >> 4], axis=-1).astype(np.float32) - 8
 class Embedding:
     """Of a decoder that is given embeddings beside the numbers of its tokens."""
 
-    def __init__(self, weights: PackedFile, width: int):
-        shape, dtype = weights.shape(CODES), weights.dtype(CODES)
-        if (len(shape), dtype.name) not in ((2, "int8"), (3, "uint8")):
+    def __init__(self, weights: PackedFile, tokens: int, width: int):
+        codes, scales = weights.shape(CODES), weights.shape(SCALES)
+        kinds = weights.dtype(CODES).name, weights.dtype(SCALES).name
+        in_8_bits = kinds == ("int8", "float32") and (codes, scales) == ((tokens, width), (tokens,))
+        in_4_bits = (
+            kinds == ("uint8", "float32")
+            and len(codes) == 3
+            and codes[0] == tokens
+            and 2 * codes[1] * codes[2] >= width
+            and scales == codes[:2]
+        )
+        if not in_8_bits and not in_4_bits:
             raise BadInput(
-                f"The array {CODES!r} of {weights.path} is of {dtype} {list(shape)}, which is no "
-                "table of embeddings: export the bundle again."
+                f"The arrays {CODES!r} and {SCALES!r} of {weights.path}, {kinds[0]} {list(codes)} "
+                f"and {kinds[1]} {list(scales)}, are no table of {tokens} embeddings of {width}: "
+                "export the bundle again."
             )
         self._width = width
         self._codes, self._scales = weights.rows(CODES), weights.rows(SCALES)

@@ -30,6 +30,9 @@ READS_PIPES = (
 #: nothing. It holds what whisper-small needs for 30 s, and pages that nobody touches cost nothing.
 _ARENA_BEGINS = 64 << 20
 
+#: Characters of what onnxruntime says that are passed on.
+_LONGEST = 500
+
 #: What onnxruntime calls those who compute, the first choice first.
 _PROVIDERS = {
     "cpu": ["CPUExecutionProvider"],
@@ -53,7 +56,7 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
     except BadInput:
         raise
     except Exception as error:  # onnxruntime has one class per status and no common one
-        reason = re.sub(r"/dev/fd/\d+", lambda _: str(path), str(error).strip().splitlines()[0])
+        reason = re.sub(r"/dev/fd/\d+", lambda _: str(path), first_line(error))
         raise BadInput(
             f"onnxruntime cannot open {path} ({reason}): {_advice(error, 'export it again')}."
         ) from error
@@ -61,16 +64,25 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
 
 @contextmanager
 def running(folder: Path) -> Iterator[None]:
-    """One sentence where onnxruntime gives up amid the graphs of a bundle."""
+    """One sentence where onnxruntime gives up amid the graphs of a bundle, or numpy cannot work
+    with what they gave."""
     try:
         yield
+    except BadInput:
+        raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] != onnxruntime.__name__:
-            raise
-        said = str(error).strip().splitlines()[0].rstrip(".").rpartition("Status Message: ")[2]
-        reason = re.sub(r"^/\S+:\d+ ", "", said)  # where that is in its sources
+        # Last in what onnxruntime says, and after where that is in its sources.
+        said = first_line(error).rstrip(".").rpartition("Status Message: ")[2]
+        reason = re.sub(r"^/\S+:\d+ ", "", said)
         advice = _advice(error, "give it a shorter window, or export the bundle again")
         raise BadInput(f"onnxruntime cannot run {folder} ({reason}): {advice}.") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Of what a library says, and not too much of it: graphs may have names of any length."""
+    said = str(error).strip() or type(error).__name__
+    line = said.splitlines()[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _advice(error: Exception, otherwise: str) -> str:

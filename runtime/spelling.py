@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from speech.errors import BadInput
+from speech.records import shortened
 
 #: More tokens than any vocabulary has: a higher number is damage.
 _MOST = 1_000_000
@@ -41,17 +42,21 @@ class Spelling:
             table = json.loads(path.read_text(encoding="utf-8"))
             return cls(dict(_words(table)))
         except Exception as error:  # of a file that is something else, anything may be missing
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {shortened(str(error))}"
             raise BadInput(
                 f"{path} is no byte-level tokenizer ({reason}): export the bundle again."
             ) from error
+
+    def __len__(self) -> int:
+        """Tokens, from 0 to the highest; those in between that spell nothing included."""
+        return len(self._ends) - 1
 
     def __call__(self, tokens: Iterable[int]) -> str:
         """Bytes that are no UTF-8, as of a letter that was cut off, become replacement marks."""
         return b"".join(map(self._bytes, tokens)).decode(errors="replace")
 
     def _bytes(self, token: int) -> bytes:
-        if not 0 <= token < len(self._ends) - 1:
+        if not 0 <= token < len(self):
             return b""
         return self._spelt[self._ends[token] : self._ends[token + 1]]
 

@@ -1,9 +1,8 @@
 """Whisper on onnxruntime: greedy, without timestamps, token for token what `generate` gives."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,65 +10,26 @@ from onnxruntime import OrtValue
 
 from runtime.bundle import MANIFEST, Bundle
 from runtime.embedding import GIVEN, Embedding
-from runtime.json_fields import JsonFields
 from runtime.packed.reader import PackedFile
+from runtime.rules import WhisperRules
 from runtime.session import open_session, running
 from runtime.settings import DEFAULT, Settings
+from runtime.signature import FLOATS, WHOLES, Port, Signature
 from runtime.silence import is_silent
 from runtime.spelling import Spelling
 from runtime.transcript import PHASES, PhaseClock, Transcript
 from speech.errors import BadInput
-from speech.features import KEYS, LogMel
+from speech.feature_settings import KEYS
+from speech.features import LogMel
 
 Floats = NDArray[np.float32]
+
+#: Some checkpoints fill their vocabulary up to a multiple of 8 or more; what it is filled up with
+#: means nothing and is never chosen.
+_PADDING = 128
+
 #: Keys and values of an attention, by the name of the decoder's input. They stay in onnxruntime.
 Cache = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class WhisperRules:
-    """How tokens are chosen, as the checkpoint's generation settings have it."""
-
-    #: Start of transcript, language, task and no-timestamps, as far as the checkpoint has them.
-    prefix: tuple[int, ...]
-    #: Never chosen.
-    suppress: tuple[int, ...]
-    #: Not chosen right after the prefix.
-    begin_suppress: tuple[int, ...]
-    #: Any of these ends the text.
-    end: tuple[int, ...]
-    #: Tokens in all, the prefix and the end included.
-    max_length: int
-
-    def to_json(self) -> dict[str, Any]:
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            prefix = fields.wholes("prefix")
-            if not prefix:
-                raise fields.wrong("prefix", "is empty")
-            return cls(
-                prefix=prefix,
-                suppress=fields.wholes("suppress"),
-                begin_suppress=fields.wholes("begin_suppress"),
-                end=fields.wholes("end"),
-                max_length=fields.whole("max_length", least=len(prefix) + 1),
-            )
-
-    def choose(self, logits: Floats, *, first: bool) -> int:
-        """The most likely token that the rules allow; `logits` are those of one position.
-
-        Nearly always that is the most likely of all, and nothing need be copied.
-        """
-        forbidden = (*self.suppress, *self.begin_suppress) if first else self.suppress
-        choice = int(logits.argmax())
-        if choice not in forbidden:
-            return choice
-        allowed = logits.copy()
-        allowed[list(forbidden)] = -np.inf
-        return int(allowed.argmax())
 
 
 class WhisperRecognizer:
@@ -78,8 +38,8 @@ class WhisperRecognizer:
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
         manifest = bundle.manifest
         self._folder = bundle.folder
-        where = f"{bundle.folder}, 'decoding'"
-        self.rules = WhisperRules.from_json(manifest.decoding, where)
+        assert isinstance(manifest.decoding, WhisperRules)  # the manifest is checked
+        self.rules = manifest.decoding
         self.features = _features(bundle, settings.window)
         self._spelling = Spelling.read(bundle.tokenizer)
         # The larger one first: to load it takes as much again for a moment.
@@ -87,16 +47,16 @@ class WhisperRecognizer:
             open_session(bundle.graph(role), bundle.weights(role), settings)
             for role in ("decoder", "encoder")
         )
-        self._refuse_misfit(bundle.graph("encoder"))
-        self._embedding = self._opened_embedding(bundle)
-        self._emitted = [output.name for output in self._encoder.get_outputs()]
-        self._returned = [output.name for output in self._decoder.get_outputs()]
+        encoder = Signature(self._encoder, bundle.graph("encoder"))
+        decoder = Signature(self._decoder, bundle.graph("decoder"))
+        self._check_encoder(encoder)
+        past = _checked_decoder(decoder, encoder)
+        self._words = decoder.fixed("output", "logits", 1)
+        self._check_vocabulary(bundle)
+        self._embedding = self._opened_embedding(bundle, decoder)
+        self._emitted, self._returned = encoder.outputs, decoder.outputs
         self._kept = [f"past_{name}" for name in self._returned[1:]]
-        self._empty = {
-            given.name: np.zeros([given.shape[0], given.shape[1], 0, given.shape[3]], np.float32)
-            for given in self._decoder.get_inputs()
-            if given.name.startswith("past_")
-        }
+        self._empty = {name: np.zeros([1, *sizes], np.float32) for name, sizes in past.items()}
 
     def transcribe(self, samples: Floats) -> Transcript:
         """Text of mono samples at the model's rate.
@@ -120,36 +80,58 @@ class WhisperRecognizer:
             tokens += found
         return Transcript(" ".join(filter(None, texts)), tuple(tokens), clock.seconds)
 
-    def _refuse_misfit(self, path: Path) -> None:
+    def _check_encoder(self, encoder: Signature) -> None:
         """A graph of another exporter may be fixed to one count of frames."""
-        *_, mels, frames = self._encoder.get_inputs()[0].shape
-        if isinstance(mels, int) and mels != self.features.n_mels:
+        encoder.check("input", {"input_features": Port(FLOATS, (1, None, None))})
+        mels, frames = (encoder.size("input", "input_features", axis) for axis in (1, 2))
+        if mels not in (None, self.features.n_mels):
             raise BadInput(
-                f"{path} takes {mels} bands of sound, and the 'features' of its bundle make "
-                f"{self.features.n_mels}: export the bundle again."
+                f"{encoder.path} takes {mels} bands of sound, and the 'features' of its bundle "
+                f"make {self.features.n_mels}: export the bundle again."
             )
         wanted = self.features.window_samples // self.features.hop
-        if isinstance(frames, int) and frames != wanted:
+        if frames is not None and frames != wanted:
             seconds = frames * self.features.hop / self.features.rate
-            raise BadInput(f"{path} takes exactly {seconds:g} s at a time: leave 'window' out.")
+            raise BadInput(
+                f"{encoder.path} takes exactly {seconds:g} s at a time: leave 'window' out."
+            )
+        encoder.check(
+            "output", {name: Port(FLOATS, (1, None, None, None)) for name in encoder.outputs}
+        )
 
-    def _opened_embedding(self, bundle: Bundle) -> Embedding | None:
+    def _check_vocabulary(self, bundle: Bundle) -> None:
+        """A tokenizer of another model would spell nonsense, or nothing at all."""
+        if self.rules.highest >= self._words:
+            raise BadInput(
+                f"{bundle.folder / MANIFEST}: 'decoding' names token {self.rules.highest}, and the "
+                f"model has {self._words} tokens: export the bundle again."
+            )
+        spelt = len(self._spelling)
+        is_padded = self._words % 8 == 0 and self._words - spelt < _PADDING
+        if spelt > self._words or (spelt < self._words and not is_padded):
+            raise BadInput(
+                f"{bundle.tokenizer} has {spelt} tokens, and the model of its bundle "
+                f"{self._words}: it is another model's; export the bundle again."
+            )
+
+    def _opened_embedding(self, bundle: Bundle, decoder: Signature) -> Embedding | None:
         """None where the decoder looks its tokens up itself."""
-        asked = [given for given in self._decoder.get_inputs() if given.name == GIVEN]
-        if not asked:
+        if GIVEN not in decoder.inputs:
             return None
         weights = bundle.weights("decoder")
         if weights is None:
             raise BadInput(
-                f"{bundle.graph('decoder')} wants to be given embeddings, and the bundle has no "
+                f"{decoder.path} wants to be given embeddings, and the bundle has no "
                 "packed weights to read them from: export it again."
             )
-        return Embedding(PackedFile.open(weights), asked[0].shape[0])
+        return Embedding(
+            PackedFile.open(weights), self._words, decoder.fixed("input", GIVEN, axis=0)
+        )
 
     def encode(self, mel: Floats) -> Cache:
         """Cross-attention keys and values for log-mel features of shape (mels, frames)."""
-        given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
         with running(self._folder):
+            given = {"input_features": OrtValue.ortvalue_from_numpy(mel[None])}
             emitted = self._encoder.run_with_ort_values(self._emitted, given)
         return dict(zip(self._emitted, emitted, strict=True))
 
@@ -159,14 +141,16 @@ class WhisperRecognizer:
 
     def step(self, tokens: list[int], past: Cache, cross: Cache) -> tuple[Floats, Cache]:
         """Logits after the last of `tokens`, and the cache with all of them in it."""
-        given = {"tokens": OrtValue.ortvalue_from_numpy(np.array([tokens], np.int64))}
-        if self._embedding:
-            columns = self._embedding.columns(tokens)
-            given[GIVEN] = OrtValue.ortvalue_from_numpy(columns)
-        given |= {**past, **cross}
         with running(self._folder):
+            given = {"tokens": OrtValue.ortvalue_from_numpy(np.array([tokens], np.int64))}
+            if self._embedding:
+                columns = self._embedding.columns(tokens)
+                given[GIVEN] = OrtValue.ortvalue_from_numpy(columns)
+            given |= {**past, **cross}
             logits, *grown = self._decoder.run_with_ort_values(self._returned, given)
-        return logits.numpy()[0], dict(zip(self._kept, grown, strict=True))
+            # A graph may give other shapes than it says.
+            (scores,) = logits.numpy().reshape(1, self._words)
+        return scores, dict(zip(self._kept, grown, strict=True))
 
     def _decode(self, cross: Cache, clock: PhaseClock) -> list[int]:
         rules, found = self.rules, list[int]()
@@ -184,6 +168,31 @@ class WhisperRecognizer:
     def text(self, tokens: list[int]) -> str:
         """Tokens spelt out, without specials, timestamps and the space before the first word."""
         return self._spelling(tokens).strip()
+
+
+def _checked_decoder(decoder: Signature, encoder: Signature) -> dict[str, tuple[int, int, int]]:
+    """Heads, positions (none) and sizes of heads of the cache before the first token, by name."""
+    if decoder.outputs[:1] != ["logits"]:
+        raise decoder.wrong("does not give 'logits' first")
+    kept = [f"past_{name}" for name in decoder.outputs[1:]]
+    inputs = {"tokens": Port(WHOLES, (1, None))}
+    if GIVEN in decoder.inputs:
+        inputs[GIVEN] = Port(FLOATS, (None, None))
+    inputs |= {name: Port(FLOATS, (1, None, None, None)) for name in kept}
+    inputs |= {
+        name: Port(FLOATS, (1, *(encoder.size("output", name, axis) for axis in (1, 2, 3))))
+        for name in encoder.outputs
+    }
+    decoder.check("input", inputs)
+    past = {
+        name: (decoder.fixed("input", name, 1), 0, decoder.fixed("input", name, 3)) for name in kept
+    }
+    outputs = {
+        name: Port(FLOATS, (1, heads, None, size))
+        for name, (heads, _, size) in zip(decoder.outputs[1:], past.values(), strict=True)
+    }
+    decoder.check("output", {"logits": Port(FLOATS, (1, None)), **outputs})
+    return past
 
 
 def _features(bundle: Bundle, window: float | None) -> LogMel:

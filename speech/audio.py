@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import BadInput
+from speech.rate import RATE as RATE
 from speech.readable import refuse_unreachable
 from speech.truncation import cut_short
 
 Floats = NDArray[np.float32]
-
-#: Samples per second that Whisper, SEW and wav2vec 2.0 all expect.
-RATE = 16_000
 
 #: Of floating-point samples. Some programs write those of 32-bit integers, up to 2e9; the squares
 #: of much larger ones have no place in a float32.

@@ -5,29 +5,19 @@ waveform to 1e-6), without importing transformers, so that the same code runs on
 and on the device.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech.audio import RATE, Floats
+from speech.audio import Floats
 from speech.errors import BadInput
+from speech.feature_settings import LogMelSettings
 from speech.pauses import cut_at_pauses
 
 #: Frames transformed at a time: their spectra stay in the second-level cache of a small board.
 _BLOCK = 128
-
-#: The names Whisper's feature settings go by in `preprocessor_config.json`.
-KEYS = {
-    "n_mels": "feature_size",
-    "n_fft": "n_fft",
-    "hop": "hop_length",
-    "rate": "sampling_rate",
-    "window_seconds": "chunk_length",
-}
 
 
 def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -54,55 +44,8 @@ def mel_filters(n_mels: int, n_fft: int, rate: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class LogMel:
-    """Whisper's features for one `preprocessor_config.json`. Impossible settings are BadInput.
-
-    `dither` is left out on purpose: random noise in the input would make no two runs alike.
-    """
-
-    n_mels: int = 80
-    n_fft: int = 400
-    hop: int = 160
-    rate: int = RATE
-    window_seconds: float = 30
-
-    def __post_init__(self) -> None:
-        for name in ("n_mels", "n_fft", "hop", "rate"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise _impossible(name, value, "must be a whole number above 0")
-        if type(self.window_seconds) not in (int, float) or not 0 < self.window_seconds <= 3600:
-            raise _impossible("window_seconds", self.window_seconds, "must be 0 to 3600 seconds")
-        if self.rate != RATE:
-            raise _impossible("rate", self.rate, f"must be {RATE}, the rate all audio is read at")
-        if self.n_fft % 2 or self.n_fft > self.window_samples:
-            raise _impossible("n_fft", self.n_fft, "must be even and fit in the window")
-        if self.hop > self.n_fft:
-            raise _impossible("hop", self.hop, f"must not be longer than n_fft ({self.n_fft})")
-        if self.n_mels > self.n_fft // 2 + 1:
-            raise _impossible(
-                "n_mels", self.n_mels, f"must not exceed the {self.n_fft // 2 + 1} bins of n_fft"
-            )
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """From the keys of `preprocessor_config.json` (missing ones have Whisper's defaults)."""
-        kind = config.get("feature_extractor_type", "WhisperFeatureExtractor")
-        if kind != "WhisperFeatureExtractor":
-            raise BadInput(
-                f"preprocessor_config.json: feature_extractor_type is {kind!r}, but log-mel "
-                "features need 'WhisperFeatureExtractor'; check that the model is a Whisper one."
-            )
-        if config.get("padding_value", 0.0) != 0:
-            raise BadInput(
-                f"preprocessor_config.json: padding_value is {config['padding_value']!r}, but "
-                "Whisper's windows are filled with silence; set it to 0.0."
-            )
-        return cls(**{name: config[key] for name, key in KEYS.items() if key in config})
-
-    @property
-    def window_samples(self) -> int:
-        return int(self.window_seconds * self.rate)
+class LogMel(LogMelSettings):
+    """Whisper's features, computed."""
 
     def windows(self, samples: Floats) -> list[Floats]:
         """The clip, or the pieces of at most a window that it is cut into, where it is quietest."""
@@ -160,10 +103,6 @@ def _mirrored(samples: Floats, length: int, edge: int, *, is_all: bool) -> Float
     if is_all:
         padded[length + edge :] = padded[length - 1 : length + edge - 1][::-1]
     return padded
-
-
-def _impossible(name: str, value: object, rule: str) -> BadInput:
-    return BadInput(f"Feature setting {KEYS[name]} = {value!r} {rule}; mend it in the settings.")
 
 
 def normalise_waveform(samples: Floats) -> Floats:

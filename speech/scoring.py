@@ -1,54 +1,19 @@
 """Word and character error rates, with an interval that says how far to trust them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech.errors import BadInput
 from speech.normalise import normalizer as normalizer_named
-from speech.records import Count, Name, Rate, record_from
+from speech.score import Score as Score
 
 Counts = NDArray[np.int64]
 
 #: Random numbers drawn at a time in the bootstrap (8 bytes each), so that a large corpus
 #: does not need a gigabyte.
 _DRAWS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a set of clips was transcribed. Rates are fractions (0.058 is 5.8 %).
-
-    `wer_low` to `wer_high` is the 95 % bootstrap interval over clips. Many insertions are the
-    sign of a model that loops.
-    """
-
-    ignores_unknown_keys: ClassVar[bool] = True  # newer versions may write more
-
-    wer: Rate
-    wer_low: Rate
-    wer_high: Rate
-    cer: Rate
-    substitutions: Count
-    insertions: Count
-    deletions: Count
-    clips: Count
-    words: Count
-    normalizer: Name
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The score that `to_json` wrote; other keys are left for newer versions to use."""
-        try:
-            return record_from(cls, data)
-        except ValueError as problem:
-            raise BadInput(f"A stored score is damaged ({problem}): measure again.") from None
 
 
 def score(

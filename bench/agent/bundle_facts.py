@@ -36,5 +36,5 @@ def describe_variant(bundle: Bundle) -> Variant:
         requested_sparsity=manifest.sparsity.requested,
         achieved_sparsity=manifest.sparsity.achieved,
         model_sparsity=manifest.sparsity.model,
-        score=manifest.score,
+        score=manifest.score.to_json() if manifest.score else None,
     )

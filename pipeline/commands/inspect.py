@@ -61,7 +61,7 @@ def _record(path: Path, found: Contents) -> dict[str, Any]:
             "achieved": sparsity.achieved,
             "model": sparsity.model,
         },
-        "score": manifest.score,
+        "score": manifest.score.to_json() if manifest.score else None,
         "provenance": manifest.provenance,
         "files": [
             {

@@ -76,13 +76,10 @@ def _sparsity(sparsity: Mapping[str, float | None]) -> str:
 def _word_errors(score: Mapping[str, Any] | None) -> str:
     if score is None:
         return "not measured"
-    figures = [score.get(key) for key in ("wer", "wer_low", "wer_high")]
-    if not all(isinstance(figure, int | float) for figure in figures):
-        return "measured, but not in figures that this version of Secateur knows"
-    wer, low, high = (f"{100 * float(figure or 0):.2f}" for figure in figures)
+    wer, low, high = (f"{100 * score[key]:.2f}" for key in ("wer", "wer_low", "wer_high"))
     return (
-        f"{wer} % (95 %: {low} to {high}) on {score.get('clips')} clips, "
-        f"normaliser {score.get('normalizer')}"
+        f"{wer} % (95 %: {low} to {high}) on {score['clips']} clips, "
+        f"normaliser {score['normalizer']}"
     )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.progress import Report
-from runtime.bundle import HOST_ONLY, Bundle
+from runtime.bundle import HOST_ONLY, MANIFEST, Bundle
 from runtime.recognizer import open_recognizer
-from runtime.whisper import WhisperRecognizer, WhisperRules
+from runtime.rules import WhisperRules
+from runtime.whisper import WhisperRecognizer
 from speech.audio import RATE, Floats
 from speech.corpora import Corpus
 from speech.errors import BadInput
@@ -95,14 +96,14 @@ def _choice(model: Any, bundle: Bundle) -> dict[str, str]:
 
     if not speech_choice(model, None, None):
         return {}
-    where = f"{bundle.folder}, 'decoding'"
-    prefix = WhisperRules.from_json(bundle.manifest.decoding, where).prefix
+    rules = bundle.manifest.decoding
+    prefix = rules.prefix if isinstance(rules, WhisperRules) else ()
     settings = model.generation_config
     languages = [name for name, token in settings.lang_to_id.items() if token in prefix]
     tasks = [name for name, token in settings.task_to_id.items() if token in prefix]
     if len(languages) != 1 or len(tasks) != 1:
         raise BadInput(
-            f"{where}: 'prefix' names {len(languages)} languages and {len(tasks)} tasks of the "
+            f"{bundle.folder / MANIFEST}: 'prefix' names {len(languages)} languages and {len(tasks)} tasks of the "
             "PyTorch checkpoint and should name one of each: export the bundle again."
         )
     return speech_choice(model, languages[0], tasks[0])

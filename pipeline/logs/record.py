@@ -26,7 +26,7 @@ class Record:
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
         manifest = bundle.manifest
-        provenance, score = manifest.provenance, manifest.score or {}
+        provenance, score = manifest.provenance, manifest.score
         asked = {
             "model": provenance.get("model"),
             "revision": provenance.get("revision"),
@@ -35,8 +35,7 @@ class Record:
             "seed": provenance.get("seed"),
             "precision": manifest.precision,
         }
-        with _as_a_run_writes_it(bundle, "score"):
-            rates = {key: float(score[key]) for key in ("wer", "cer") if key in score}
+        rates = {"wer": score.wer, "cer": score.cer} if score else {}
         with _as_a_run_writes_it(bundle, "provenance"):
             losses = dict(_losses(provenance.get("lessons", [])))
             if any(isinstance(value, Mapping | list) for value in asked.values()):

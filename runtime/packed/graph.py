@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from runtime.packed.protobuf import fields, head, numbers
+from runtime.packed.layout import MOST_DIMENSIONS
+from runtime.packed.protobuf import Bytes, fields, head, numbers
 from runtime.packed.reader import PackedFile
 from speech.errors import BadInput
 
@@ -56,18 +57,18 @@ class Initializer:
     message: bytes
 
     @classmethod
-    def parse(cls, message: bytes) -> Self:
+    def parse(cls, message: Bytes) -> Self:
         name, dtype, absent, kept = "", "another type", False, bytearray()
         shape: list[int] = []
         for field in fields(message):
             if field.number not in (_TENSOR_EXTERNAL, _TENSOR_LOCATION):
                 kept += field.whole
             if field.number == _TENSOR_DIMS:
-                shape += numbers(field)
+                shape += numbers(field, most=MOST_DIMENSIONS - len(shape))
             elif field.number == _TENSOR_TYPE and isinstance(field.content, int):
                 dtype = TYPES.get(field.content, dtype)
-            elif field.number == _TENSOR_NAME and isinstance(field.content, bytes):
-                name = field.content.decode()
+            elif field.number == _TENSOR_NAME:
+                name = field.text
             elif field.number == _TENSOR_LOCATION:
                 absent = field.content == _ELSEWHERE
         return cls(name, dtype, tuple(shape), absent, bytes(kept))

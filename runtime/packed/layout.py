@@ -39,7 +39,7 @@ TYPES = {
 Blob = Literal["m", "v"]
 
 #: numpy makes no array of more dimensions than 64, and nobody needs as many as this.
-_MOST_DIMENSIONS = 32
+MOST_DIMENSIONS = 32
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _shape(fields: JsonFields) -> tuple[int, ...]:
         if not isinstance(length, int) or isinstance(length, bool) or length < 0:
             raise fields.wrong("shape", f"holds {length!r}, which is no length")
         lengths.append(length)
-    if len(lengths) > _MOST_DIMENSIONS:
+    if len(lengths) > MOST_DIMENSIONS:
         raise fields.wrong("shape", f"has {len(lengths)} dimensions")
     return tuple(lengths)
 

@@ -23,6 +23,7 @@ from runtime.packed.writer import Packed
 from speech.errors import BadInput
 from tests.prune.slicing import cut_all
 from tests.runtime.archives import small_bundle
+from tests.runtime.graphs import empty_graph
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,9 @@ def test_layers_of_uneven_sizes(family: str, tiny_folders: dict[str, Path], tmp_
 def bundle_of(checkpoint: Path, folder: Path) -> Path:
     """A bundle of which only the checkpoint is real."""
     parts = {f"pytorch/{path.name}": path.read_bytes() for path in checkpoint.iterdir()}
-    return small_bundle(folder, {"onnx/model.onnx": b"", "vocab.json": b"{}"} | parts).folder
+    return small_bundle(
+        folder, {"onnx/model.onnx": empty_graph(), "vocab.json": b"{}"} | parts
+    ).folder
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from typing import Any
 import zstandard
 
 from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
+from runtime.rules import CtcRules
+from tests.runtime.graphs import empty_graph
 
 FILES = {
-    "onnx/model.onnx": b"graph" * 300,
+    "onnx/model.onnx": empty_graph(b"graph" * 300),
     "vocab.json": b"{}",
     "pytorch/config.json": b'{"model_type": "sew"}',
     "pytorch/model.safetensors": bytes(range(256)) * 9,
@@ -33,7 +35,7 @@ def small_bundle(folder: Path, files: Mapping[str, bytes] = FILES) -> Bundle:
         score=None,
         provenance={"seed": 3, "versions": {"torch": "2.13.0"}},
         features={"do_normalize": True},
-        decoding={"blank": 0},
+        decoding=CtcRules(0, "|", "?", False, False, 400),
         precision="fp32",
         graphs={"model": graph},
         weights={},

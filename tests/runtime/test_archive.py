@@ -19,6 +19,7 @@ from runtime.archive import contents, opened, pack, unpack
 from runtime.bundle import Bundle
 from speech.errors import BadInput
 from tests.runtime.archives import FILES, compressed, entries, everything, small_bundle
+from tests.runtime.graphs import empty_graph
 
 ODD_FILES = {
     "onnx/model.onnx": random.Random(0).randbytes(3_000_000),
@@ -131,7 +132,7 @@ def test_no_temporary_folder_is_a_sentence(
 
 
 def test_it_tells_how_far_it_is(tmp_path: Path) -> None:
-    files = {**FILES, "onnx/model.onnx": bytes(3 << 20)}
+    files = {**FILES, "onnx/model.onnx": empty_graph(bytes(3 << 20))}
     folder, packed = small_bundle(tmp_path / "tiny", files).folder, tmp_path / "packed"
     told: list[tuple[str, int, int]] = []
 
@@ -274,7 +275,7 @@ print(int(after[0][1]) - int(before[0][1]))
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     grown: list[int] = []
     for size in (4 << 20, 128 << 20):
-        files: dict[str, Any] = {**FILES, "onnx/model.onnx": bytes(size)}
+        files: dict[str, Any] = {**FILES, "onnx/model.onnx": empty_graph(bytes(size))}
         folder = small_bundle(tmp_path / str(size), files).folder
         words = [str(folder), f"{folder}.secateur", f"{folder}.out"]
         done = subprocess.run(

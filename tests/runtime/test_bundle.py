@@ -11,14 +11,17 @@ import pytest
 from runtime.bundle import Bundle, Manifest, Sparsity
 from speech.errors import BadInput
 from tests.runtime.archives import small_bundle
+from tests.runtime.graphs import empty_graph
 
 FILES = ("onnx/model.onnx", "vocab.json", "pytorch/model.safetensors")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A CTC bundle whose files hold their own names."""
-    return small_bundle(tmp_path / "tiny", {path: path.encode() for path in FILES}).folder
+    """A CTC bundle whose files hold their own names, the first as the text of an empty graph."""
+    graph, *others = FILES
+    files = {graph: empty_graph(graph.encode()), **{path: path.encode() for path in others}}
+    return small_bundle(tmp_path / "tiny", files).folder
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
