@@ -121,7 +121,7 @@ class Manifest:
             )
         try:
             if "schema" not in data:
-                raise ValueError("the record lacks the key 'schema'")
+                raise ValueError("it lacks the key 'schema'")
             rules = RULES.get(str(data.get("family")))
             if rules and "decoding" in data:  # in the terms of its family
                 record_from(rules, data["decoding"], "decoding")

@@ -54,12 +54,8 @@ class OnnxFile:
             with path.open("rb") as file:
                 if not file.seek(0, 2):
                     raise ValueError("it is empty")
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                    view = memoryview(mapped)
-                    try:
-                        return cls(path, tuple(dict.fromkeys(_Walk().model(view))))
-                    finally:
-                        view.release()
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return cls(path, tuple(dict.fromkeys(_Walk().model(memoryview(mapped)))))
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
         except ValueError as error:

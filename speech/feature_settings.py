@@ -20,8 +20,11 @@ KEYS = {
 #: Whisper has 400 samples a frame and at most 128 bands; the table of filters grows with both.
 _MOST_FFT, _MOST_MELS = 1 << 14, 512
 
-#: Values of one window: 128 MiB, ten times what an hour of Whisper's 30 s windows has in each.
-_MOST_VALUES = 1 << 25
+#: Samples; Whisper has 160, a hundred frames a second.
+_LEAST_HOP = 16
+
+#: Of one window: 64 MiB, and seventy times what Whisper's windows of 30 s have.
+_MOST_VALUES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,12 @@ class LogMelSettings:
             raise _impossible(
                 "n_mels", self.n_mels, f"must be at most {most}, with {self.n_fft} for n_fft"
             )
-        if self.window_samples // self.hop * self.n_mels > _MOST_VALUES:
-            raise _impossible(
-                "hop", self.hop, f"gives a window more than {_MOST_VALUES} values and must be more"
-            )
+        if self.hop < _LEAST_HOP:
+            raise _impossible("hop", self.hop, f"must be at least {_LEAST_HOP} samples")
+        values = self.window_samples // self.hop * self.n_mels
+        if values > _MOST_VALUES:
+            rule = f"makes windows of {values} values, and {_MOST_VALUES} is the limit"
+            raise _impossible("window_seconds", self.window_seconds, rule)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -159,7 +159,7 @@ def test_an_archive_with_such_a_graph_is_not_unpacked(tmp_path: Path) -> None:
     names = ["bundle.json", *(file["path"] for file in manifest["files"])]
     tar = b"".join(entry(name, (folder / name).read_bytes()) for name in names) + bytes(1024)
     (tmp_path / "made").write_bytes(compressed(tar))
-    with pytest.raises(BadInput, match="which its bundle.json does not list"):
+    with pytest.raises(BadInput, match="does not list"):
         unpack(tmp_path / "made", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

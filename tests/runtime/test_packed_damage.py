@@ -7,9 +7,7 @@ there for that. Even so the arrays come in the right shapes and types.
 import functools
 import json
 import re
-import struct
 import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,13 +24,19 @@ from runtime.packed.layout import KEY, to_text
 from runtime.packed.reader import PackedFile
 from runtime.packed.writer import write_packed
 from speech.errors import BadInput
+from tests.runtime.packed_files import (
+    LENGTH,
+    body_of,
+    checksum,
+    header_of,
+    with_header,
+    with_layout,
+)
 
 Arrays = dict[str, NDArray[Any]]
 
 #: In bytes: what a fuzzed file may claim to need.
 LIMIT = 1 << 22
-
-LENGTH = struct.Struct("<Q")
 
 fuzz = functools.partial(settings, derandomize=True, deadline=None)
 
@@ -79,36 +83,6 @@ def read(place: Path, data: bytes) -> Arrays | None:
     except BadInput as error:
         assert str(place) in str(error) and "\n" not in str(error)
         return None
-
-
-def header_of(data: bytes) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(data[8 : body_of(data)])
-    return header
-
-
-def body_of(data: bytes) -> int:
-    """Where the header ends."""
-    return 8 + int(LENGTH.unpack(data[:8])[0])
-
-
-def with_header(data: bytes, header: object) -> bytes:
-    text = json.dumps(header).encode()
-    return LENGTH.pack(len(text)) + text + data[body_of(data) :]
-
-
-def with_layout(data: bytes, edit: Callable[[dict[str, Any]], object]) -> bytes:
-    """The list of arrays edited, with a checksum that fits, as only malice would have it."""
-    header = header_of(data)
-    layout = json.loads(header["__metadata__"][KEY])
-    edit(layout)
-    if isinstance(layout.get("names"), list) and isinstance(layout.get("arrays"), list):
-        layout["check"] = checksum(layout["names"], layout["arrays"])
-    header["__metadata__"][KEY] = json.dumps(layout)
-    return with_header(data, header)
-
-
-def checksum(names: list[Any], arrays: list[Any]) -> int:
-    return zlib.crc32(json.dumps([names, arrays], separators=(",", ":")).encode())
 
 
 def complaint(place: Path, data: bytes, **options: int) -> str:

@@ -1,0 +1,1 @@
+"""Bundles that somebody made to break, stop or mislead whoever opens them."""

@@ -1,0 +1,121 @@
+"""Values that a manifest may hold where others belong, and texts that are none."""
+
+import json
+
+DIGITS, DEEP = "1" + "0" * 400, "[" * 200 + "]" * 200
+LONG = json.dumps("x" * 2_000_000)
+HALF, ESCAPES = r'"\ud800"', r'"a\u001b]0;owned\u0007\r\u009b31m\u202e"'
+
+Field = tuple[str, tuple[str | int, ...], str, bool]
+
+
+def _of(base: str, *rows: tuple[str, str]) -> list[Field]:
+    return [(base, tuple(way.split(".")), value, False) for way, value in rows]
+
+
+#: Base, way to the value, the value as JSON text ("" takes it away), and whether that works.
+FIELDS: list[Field] = [
+    ("ctc", ("name",), ESCAPES, True),
+    ("ctc", ("method",), r'"<script>alert(1)</script>\u0000"', True),
+    ("ctc", ("provenance", "model"), ESCAPES, True),
+    ("ctc", ("provenance", "versions"), '{"a": {"b": [1]}}', True),
+    ("ctc", ("sparsity", "layers"), r'{"\u001b[2J": 0.5}', True),
+    *_of(
+        "ctc",
+        ("schema", '"3"'),
+        ("schema", DIGITS),
+        ("name", HALF),
+        ("name", LONG),
+        ("name", ""),
+        ("name", '""'),
+        ("family", "[]"),
+        ("family", '"whisper"'),
+        ("architecture", "{}"),
+        ("method", DEEP),
+        ("sparsity", "[]"),
+        ("sparsity.achieved", "1e999"),
+        ("sparsity.achieved", "-0.5"),
+        ("sparsity.requested", DIGITS),
+        ("sparsity.model", "NaN"),
+        ("sparsity.layers", '{"a": [1]}'),
+        ("sparsity.layers", r'{"\udc00": 1}'),
+        ("score", "[]"),
+        ("score", '{"wer": 0.1}'),
+        ("score.wer", "-1"),
+        ("score.wer", '"5 %"'),
+        ("score.wer_low", "1e308"),
+        ("score.clips", DIGITS),
+        ("score.words", "1.5"),
+        ("score.normalizer", LONG),
+        ("provenance", "null"),
+        ("provenance", r'{"\ud800": 1}'),
+        ("provenance.seed", DIGITS),
+        ("provenance.recipe", DEEP),
+        ("provenance.lessons", '[{"held_out": 1e999}]'),
+        ("features", "[]"),
+        ("features.do_normalize", '"yes"'),
+        ("features.do_normalize", DEEP),
+        ("features.sampling_rate", "8000"),
+        ("decoding", "{}"),
+        ("decoding", "7"),
+        ("decoding.blank", "-1"),
+        ("decoding.blank", "31"),
+        ("decoding.blank", DIGITS),
+        ("decoding.min_samples", "1000000000000"),
+        ("decoding.delimiter", HALF),
+        ("decoding.unknown", LONG),
+        ("decoding.lower_case", "1"),
+        ("precision", '"int3"'),
+        ("graphs", "{}"),
+        ("graphs.model", '"vocab.json"'),
+        ("graphs.model", '"../onnx/model.onnx"'),
+        ("graphs.model", '"/etc/passwd"'),
+        ("weights", '{"model": "vocab.json"}'),
+        ("weights", '{"other": "vocab.json"}'),
+        ("tokenizer", '"onnx/model.onnx"'),
+        ("tokenizer", '"bundle.json"'),
+        ("files", "{}"),
+        ("files", '[{"path": "a"}]'),
+        ("surprise", "1"),
+    ),
+    ("ctc", ("files", 0, "path"), r'"a\u0000b"', False),
+    ("ctc", ("files", 0, "path"), '"/dev/zero"', False),
+    ("ctc", ("files", 0, "size"), "-1", False),
+    ("ctc", ("files", 0, "size"), DIGITS, False),
+    ("ctc", ("files", 0, "sha256"), json.dumps("A" * 64), False),
+    *_of(
+        "whisper",
+        ("family", '"ctc"'),
+        ("features.n_fft", "4000000"),
+        ("features.hop_length", "1"),
+        ("features.hop_length", "0"),
+        ("features.feature_size", "100000"),
+        ("features.feature_size", "40"),
+        ("features.chunk_length", "3600"),
+        ("features.chunk_length", "1e300"),
+        ("features.chunk_length", '"30"'),
+        ("features.sampling_rate", DIGITS),
+        ("features.padding_value", LONG),
+        ("features.feature_extractor_type", "7"),
+        ("decoding.prefix", "[]"),
+        ("decoding.prefix", '["a"]'),
+        ("decoding.prefix", "[291, 5000]"),
+        ("decoding.prefix", f"[{DIGITS}]"),
+        ("decoding.suppress", "[999999]"),
+        ("decoding.suppress", f"[{', '.join(['1'] * 200_000)}]"),
+        ("decoding.end", "[]"),
+        ("decoding.max_length", "1"),
+        ("decoding.max_length", DIGITS),
+    ),
+    ("whisper", ("features", "chunk_length"), "2", True),
+]
+
+TEXTS = {
+    "empty": b"",
+    "a bracket": b"[",
+    "null": b"null",
+    "nested 100,000 deep": b"[" * 100_000,
+    "no UTF-8": b"\xff\xfe\x00",
+    "zeros": bytes(5000),
+    "four numbers with 5,000 digits": b'{"schema": ' + b"9" * 5000 + b"}",
+}
