@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from runtime.bundle import MANIFEST, Bundle
 from runtime.rules import CtcRules, Token
-from runtime.session import open_session, running
+from runtime.session import open_session, refuse_nan, running
 from runtime.settings import DEFAULT, Settings
 from runtime.signature import FLOATS, Port, Signature
 from runtime.silence import is_inaudible
@@ -98,12 +98,15 @@ class CtcRecognizer:
     def logits(self, values: Floats) -> Floats:
         """Scores of shape (frames, symbols) for a prepared waveform."""
         with running(self._folder):
-            (logits,) = self._session.run(None, {"input_values": values[None]})[0]
-            # A graph may give other shapes than it says, but no frames shorter than a sample.
-            frames: Floats = logits.reshape(-1, self._count)
-            if len(frames) > len(values):
-                raise ValueError(f"it gives {len(frames)} frames for {len(values)} samples")
-        return frames
+            logits: Floats = self._session.run(None, {"input_values": values[None]})[0]
+            # A graph may give other shapes than it says, but no frame is shorter than a sample.
+            batch, frames, symbols = logits.shape
+            if (batch, symbols) != (1, self._count) or frames > len(values):
+                sizes = f"{list(logits.shape)} for {len(values)} samples"
+                raise ValueError(f"it gives {sizes} and {self._count} symbols")
+        scores: Floats = logits[0]
+        refuse_nan(scores, self._folder)
+        return scores
 
     def text(self, tokens: list[int]) -> str:
         """Symbols joined, with spaces between the words."""

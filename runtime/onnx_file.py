@@ -8,9 +8,9 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
-from runtime.packed.protobuf import Bytes, Field, fields
+from runtime.packed.protobuf import spans
 from speech.errors import BadInput
 from speech.records import shortened
 
@@ -23,11 +23,15 @@ _SPARSE_TENSORS = (1, 2)
 _TENSOR_EXTERNAL = 13
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
+#: Where a message begins and ends in the file.
+Span: TypeAlias = tuple[int, int]
+
 #: Branches inside branches; exporters write none at all.
 _DEEPEST = 8
 
-#: whisper-small's decoder has some 30,000.
-_MOST_FIELDS = 1_000_000
+#: The largest Whisper has some 3,000 nodes and 100,000 fields. onnxruntime works for minutes on
+#: what has many more.
+_MOST_NODES, _MOST_FIELDS = 20_000, 500_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class OnnxFile:
                 if not file.seek(0, 2):
                     raise ValueError("it is empty")
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return cls(path, tuple(dict.fromkeys(_Walk().model(memoryview(mapped)))))
+            return cls(path, tuple(dict.fromkeys(_Walk(mapped).references())))
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
         except ValueError as error:
@@ -65,72 +69,76 @@ class OnnxFile:
 class _Walk:
     """Goes through the messages of one file, and not through more of them than a model has."""
 
-    def __init__(self) -> None:
-        self._left = _MOST_FIELDS
+    def __init__(self, data: mmap.mmap):
+        self._data = data
+        self._nodes, self._left = 0, _MOST_FIELDS
 
-    def model(self, model: Bytes) -> Iterator[Reference]:
+    def references(self) -> Iterator[Reference]:
         has_graph = False
-        for field in self._fields(model):
-            if field.number == _MODEL_FUNCTION:
+        for number, message in self._messages((0, len(self._data))):
+            if number == _MODEL_FUNCTION:
                 raise ValueError("it has functions of its own")
-            if field.number == _MODEL_GRAPH:
+            if number == _MODEL_GRAPH:
                 has_graph = True
-                yield from self._graph(field.message, depth=0)
+                yield from self._graph(message, depth=0)
         if not has_graph:
             raise ValueError("it holds none")
 
-    def _fields(self, message: Bytes) -> Iterator[Field]:
-        for field in fields(message):
+    def _messages(self, message: Span) -> Iterator[tuple[int, Span]]:
+        """Numbers of the fields that hold bytes, and where those are."""
+        for number, value, begin, end in spans(self._data, *message):
             self._left -= 1
             if self._left < 0:
                 raise ValueError(f"it has more than {_MOST_FIELDS} parts")
-            yield field
+            if value is None:
+                yield number, (begin, end)
 
-    def _graph(self, graph: Bytes, depth: int) -> Iterator[Reference]:
+    def _text(self, span: Span) -> str:
+        return bytes(self._data[span[0] : span[1]]).decode()
+
+    def _graph(self, graph: Span, depth: int) -> Iterator[Reference]:
         if depth > _DEEPEST:
             raise ValueError("its branches are nested too deeply")
-        for field in self._fields(graph):
-            if field.number == _GRAPH_NODE:
-                yield from self._node(field.message, depth)
-            elif field.number == _GRAPH_INITIALIZER:
-                yield from self._tensor(field.message, is_weight=depth == 0)
-            elif field.number == _GRAPH_SPARSE:
-                yield from self._sparse(field.message)
+        for number, message in self._messages(graph):
+            if number == _GRAPH_NODE:
+                self._nodes += 1
+                if self._nodes > _MOST_NODES:
+                    raise ValueError(f"it has more than {_MOST_NODES} nodes")
+                yield from self._node(message, depth)
+            elif number == _GRAPH_INITIALIZER:
+                yield from self._tensor(message, is_weight=depth == 0)
+            elif number == _GRAPH_SPARSE:
+                yield from self._sparse(message)
 
-    def _node(self, node: Bytes, depth: int) -> Iterator[Reference]:
-        operator, graphs = "", list[Bytes]()
-        for field in self._fields(node):
-            if field.number == _NODE_OPERATOR:
-                operator = field.text
-            elif field.number == _NODE_ATTRIBUTE:
-                for part in self._fields(field.message):
-                    if part.number in _ATTRIBUTE_TENSORS:
-                        yield from self._tensor(part.message)
-                    elif part.number in _ATTRIBUTE_SPARSE:
-                        yield from self._sparse(part.message)
-                    elif part.number in _ATTRIBUTE_GRAPHS:
-                        graphs.append(part.message)
-        if graphs and operator != "If":
-            what = shortened(operator)
+    def _node(self, node: Span, depth: int) -> Iterator[Reference]:
+        operator, graphs = (0, 0), list[Span]()
+        for number, message in self._messages(node):
+            if number == _NODE_OPERATOR:
+                operator = message
+            elif number == _NODE_ATTRIBUTE:
+                for kind, part in self._messages(message):
+                    if kind in _ATTRIBUTE_TENSORS:
+                        yield from self._tensor(part)
+                    elif kind in _ATTRIBUTE_SPARSE:
+                        yield from self._sparse(part)
+                    elif kind in _ATTRIBUTE_GRAPHS:
+                        graphs.append(part)
+        if graphs and (named := self._text(operator)) != "If":
+            what = shortened(named)
             raise ValueError(f"it has a node {what} with a graph inside, which may run for ever")
         for graph in graphs:
             yield from self._graph(graph, depth + 1)
 
-    def _sparse(self, tensor: Bytes) -> Iterator[Reference]:
-        for field in self._fields(tensor):
-            if field.number in _SPARSE_TENSORS:
-                yield from self._tensor(field.message)
+    def _sparse(self, tensor: Span) -> Iterator[Reference]:
+        for number, message in self._messages(tensor):
+            if number in _SPARSE_TENSORS:
+                yield from self._tensor(message)
 
-    def _tensor(self, tensor: Bytes, *, is_weight: bool = False) -> Iterator[Reference]:
+    def _tensor(self, tensor: Span, *, is_weight: bool = False) -> Iterator[Reference]:
         """Whether or not the tensor says that it uses its external data."""
-        for field in self._fields(tensor):
-            if field.number != _TENSOR_EXTERNAL:
+        for number, message in self._messages(tensor):
+            if number != _TENSOR_EXTERNAL:
                 continue
-            key = value = ""
-            for part in self._fields(field.message):
-                if part.number == _ENTRY_KEY:
-                    key = part.text
-                elif part.number == _ENTRY_VALUE:
-                    value = part.text
-            if key == "location":
-                yield Reference(value, is_weight)
+            entry = dict(self._messages(message))
+            if self._text(entry.get(_ENTRY_KEY, (0, 0))) == "location":
+                yield Reference(self._text(entry.get(_ENTRY_VALUE, (0, 0))), is_weight)

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from runtime.heap import loading
 from runtime.out_of_memory import tells_of_memory
@@ -30,6 +32,9 @@ READS_PIPES = (
 #: nothing. It holds what whisper-small needs for 30 s, and pages that nobody touches cost nothing.
 _ARENA_BEGINS = 64 << 20
 
+#: Errors are raised, and need not be printed too.
+_SILENT = 4
+
 #: Characters of what onnxruntime says that are passed on.
 _LONGEST = 500
 
@@ -47,6 +52,7 @@ def open_session(path: Path, weights: Path | None = None, settings: Settings = D
     straight into the session: through a pipe, where that works, at the peak of memory that an
     ordinary ONNX file has, and else as arrays that onnxruntime is lent, beside its own.
     """
+    onnxruntime.set_default_logger_severity(_SILENT)
     options, providers = _options(settings), _providers(settings)
     try:
         with loading(lean=not settings.arena):
@@ -76,6 +82,15 @@ def running(folder: Path) -> Iterator[None]:
         reason = re.sub(r"^/\S+:\d+ ", "", said)
         advice = _advice(error, "give it a shorter window, or export the bundle again")
         raise BadInput(f"onnxruntime cannot run {folder} ({reason}): {advice}.") from error
+
+
+def refuse_nan(scores: NDArray[np.float32], folder: Path) -> None:
+    """The likeliest of what is no number is the first, and a text made of that is nonsense."""
+    if np.isnan(scores.max(initial=-np.inf)):
+        raise BadInput(
+            f"{folder} answers a sound with NaN or infinity: its weights are broken; "
+            "export a sound checkpoint."
+        )
 
 
 def first_line(error: BaseException) -> str:
@@ -110,7 +125,7 @@ def _options(settings: Settings) -> Any:
     options.add_session_config_entry(
         "optimization.disable_specified_optimizers", "SkipLayerNormFusion"
     )
-    options.log_severity_level = 4  # errors are raised, and need not be printed too
+    options.log_severity_level = _SILENT
     spinning = str(int(settings.spinning))
     options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
     return options

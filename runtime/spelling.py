@@ -13,10 +13,12 @@ from typing import Any, Self
 import numpy as np
 
 from speech.errors import BadInput
-from speech.records import shortened
 
 #: More tokens than any vocabulary has: a higher number is damage.
 _MOST = 1_000_000
+
+#: Characters of what is wrong with a file that are passed on: it may quote the file.
+_LONGEST = 200
 
 #: Timestamps are no special tokens to a tokenizer, yet no text either.
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
@@ -42,7 +44,7 @@ class Spelling:
             table = json.loads(path.read_text(encoding="utf-8"))
             return cls(dict(_words(table)))
         except Exception as error:  # of a file that is something else, anything may be missing
-            reason = f"{type(error).__name__}: {shortened(str(error))}"
+            reason = f"{type(error).__name__}: {str(error)[:_LONGEST]}"
             raise BadInput(
                 f"{path} is no byte-level tokenizer ({reason}): export the bundle again."
             ) from error

@@ -12,7 +12,7 @@ from runtime.bundle import MANIFEST, Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.packed.reader import PackedFile
 from runtime.rules import WhisperRules
-from runtime.session import open_session, running
+from runtime.session import open_session, refuse_nan, running
 from runtime.settings import DEFAULT, Settings
 from runtime.signature import FLOATS, WHOLES, Port, Signature
 from runtime.silence import is_silent
@@ -150,6 +150,7 @@ class WhisperRecognizer:
             logits, *grown = self._decoder.run_with_ort_values(self._returned, given)
             # A graph may give other shapes than it says.
             (scores,) = logits.numpy().reshape(1, self._words)
+        refuse_nan(scores, self._folder)
         return scores, dict(zip(self._kept, grown, strict=True))
 
     def _decode(self, cross: Cache, clock: PhaseClock) -> list[int]:

@@ -19,38 +19,45 @@ class Field:
     content: Bytes | int
 
     @property
-    def message(self) -> Bytes:
-        """The bytes; ValueError if it holds a number."""
-        if isinstance(self.content, int):
-            raise ValueError("it has a number where a message belongs")
-        return self.content
-
-    @property
     def text(self) -> str:
-        return bytes(self.message).decode()
+        return "" if isinstance(self.content, int) else bytes(self.content).decode()
 
 
 def fields(message: Bytes) -> Iterator[Field]:
-    """The fields of a message in their order; ValueError where it does not go on like one.
+    """The fields of a message in their order; ValueError where it does not go on like one."""
+    end = 0
+    for number, value, begin, stop in spans(message, 0, len(message)):
+        content = message[begin:stop] if value is None else value
+        yield Field(number, message[end:stop], content)
+        end = stop
 
-    Of a memoryview nothing is copied.
-    """
-    at = 0
-    while at < len(message):
-        start = at
-        tag, at = _varint(message, at)
+
+def spans(data: Bytes, at: int, end: int) -> Iterator[tuple[int, int | None, int, int]]:
+    """The same of a message from `at` to `end`, and nothing copied: number, the number that it
+    holds or None, and where its bytes begin and end."""
+    while at < end:
+        tag = data[at]
+        at += 1
+        if tag > 127:
+            tag, at = _varint(data, at - 1, end)
+        wire, value = tag & 7, None
+        if wire == _BYTES:
+            size, at = _varint(data, at, end)
+        elif wire == _VARINT:
+            begin = at
+            value, at = _varint(data, at, end)
+            size = 0
+        elif wire in (_EIGHT, _FOUR):
+            size = 8 if wire == _EIGHT else 4
+        else:
+            raise ValueError(f"it has a field of kind {wire}")
         if not tag >> 3:
             raise ValueError("it has a field without a number")
-        content: Bytes | int
-        if tag & 7 == _VARINT:
-            content, at = _varint(message, at)
-        else:
-            size, at = _size(message, at, tag & 7)
-            content = message[at : at + size]
-            at += size
-            if at > len(message):
-                raise ValueError("it ends too early")
-        yield Field(tag >> 3, message[start:at], content)
+        stop = at + size
+        if stop > end:
+            raise ValueError("it ends too early")
+        yield tag >> 3, value, at if value is None else begin, stop
+        at = stop
 
 
 def numbers(field: Field, *, most: int) -> list[int]:
@@ -60,7 +67,7 @@ def numbers(field: Field, *, most: int) -> list[int]:
         found.append(field.content)
     else:
         while at < len(field.content) and len(found) <= most:
-            number, at = _varint(field.content, at)
+            number, at = _varint(field.content, at, len(field.content))
             found.append(number)
     if len(found) > most:
         raise ValueError("it has a list of too many numbers")
@@ -72,21 +79,13 @@ def head(number: int, size: int) -> bytes:
     return _as_varint(number << 3 | _BYTES) + _as_varint(size)
 
 
-def _size(message: Bytes, at: int, wire: int) -> tuple[int, int]:
-    if wire == _BYTES:
-        return _varint(message, at)
-    if wire in (_EIGHT, _FOUR):
-        return (8 if wire == _EIGHT else 4), at
-    raise ValueError(f"it has a field of kind {wire}")
-
-
-def _varint(message: Bytes, at: int) -> tuple[int, int]:
+def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Seven bits a byte, the lowest first; the last byte is below 128."""
     value = 0
     for shift in range(0, 70, 7):
-        if at >= len(message):
+        if at >= end:
             raise ValueError("it ends too early")
-        byte = message[at]
+        byte = data[at]
         at += 1
         value |= (byte & 127) << shift
         if byte < 128:
