@@ -67,7 +67,9 @@ def evaluate(
             f"{model} is a bundle, and its language was fixed when it was exported: "
             "leave out --language."
         )
-    with opened(Path(model)) as bundle:
+    from runtime.memory_guard import free_memory_only
+
+    with opened(Path(model)) as bundle, free_memory_only():
         return _heard(model, _bundle(bundle, threads), corpus, normalizer, progress)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -132,7 +132,8 @@ def run(
     refuse_output(output)
     corpus = open_corpus(clips, limit=count, seed=seed)
     with ExitStack() as stack:
-        opened = _opened(bundles, stack)
+        found = _opened(bundles, stack)
+        opened = list(found.values())
         request = Request(
             opened,
             corpus,
@@ -140,15 +141,16 @@ def run(
             plan=plan,
             seed=seed,
             wait=wait,
-            in_place=all(path.is_dir() for path in bundles),
+            in_place=all(path.is_dir() for path in found),
             tune=tune,
         )
-        _remember(bundles, opened)
+        _remember(found)
         with _workers(targets, offline=offline) as workers:
             outcomes = all_at_once(
                 workers, lambda worker: worker.begin(request), look_on=not detach
             )
-    finish(outcomes, as_json=as_json, output=output, detach=detach)
+    left_out = len(set(bundles)) - len(found)
+    finish(outcomes, as_json=as_json, output=output, detach=detach, left_out=left_out)
 
 
 @command.command("attach", epilog="Example: secateur bench attach pi -o results.jsonl")
@@ -202,20 +204,38 @@ def stop(device: str, job: str | None, as_json: bool) -> None:
         click.echo(f"{device}: job {found.id} does not run.")
 
 
-def _opened(paths: Sequence[Path], stack: ExitStack) -> list[Bundle]:
-    """Hashed as they are read, so that nothing damaged is sent anywhere."""
-    from runtime.archive import opened
+def _opened(paths: Sequence[Path], stack: ExitStack) -> dict[Path, Bundle]:
+    """Hashed as they are read, so that nothing damaged is sent anywhere.
 
-    return [stack.enter_context(opened(path, check_hashes=True)) for path in paths]
+    A damaged bundle is reported and left out, so that it costs no other bundle its result. Where
+    none is left, or a name is of no bundle at all, nothing is measured.
+    """
+    from runtime.archive import holds_bundle, opened
+
+    found: dict[Path, Bundle] = {}
+    problems: list[BadInput] = []
+    for path in dict.fromkeys(paths):
+        try:
+            found[path] = stack.enter_context(opened(path, check_hashes=True))
+        except BadInput as problem:
+            if not path.exists() or not holds_bundle(path):
+                raise
+            problems.append(problem)
+    last = None if found else problems.pop()
+    for problem in problems:
+        click.echo(f"secateur: {problem}", err=True)
+    if last:
+        raise last
+    return found
 
 
-def _remember(paths: Sequence[Path], bundles: Sequence[Bundle]) -> None:
+def _remember(bundles: Mapping[Path, Bundle]) -> None:
     """What they are and where they lie, for a device knows them by folders of its own."""
     from bench.store.store import Store, default_place
 
     try:
         with Store.at(default_place()) as store:
-            for path, bundle in zip(paths, bundles, strict=True):
+            for path, bundle in bundles.items():
                 if path.is_dir():
                     store.add_bundles([(path, bundle.sha256)])
                 else:

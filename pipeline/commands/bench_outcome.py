@@ -38,8 +38,12 @@ def finish(
     as_json: bool,
     output: Path | None,
     detach: bool = False,
+    left_out: int = 0,
 ) -> None:
-    """Keep and print what was measured; then raise BadInput for what was not."""
+    """Keep and print what was measured; then raise BadInput for what was not.
+
+    `left_out` is of how many bundles it was reported before that they cannot be opened.
+    """
     measurements = [found for outcome in outcomes for found in outcome.measurements]
     unkept = _unkept(output, measurements) if output and measurements else []
     if as_json and detach:
@@ -60,7 +64,8 @@ def finish(
     if any(outcome.detached for outcome in outcomes) and not detach:
         sys.exit(130)  # Ctrl-C
     complaints = dict.fromkeys(_problem(outcome) for outcome in outcomes if outcome.problem)
-    if said := [*_failures(outcomes), *complaints, *unkept]:
+    missing = [f"{counted(left_out, 'bundle')} could not be opened."] if left_out else []
+    if said := [*missing, *_failures(outcomes), *complaints, *unkept]:
         raise BadInput(" ".join(said))
 
 

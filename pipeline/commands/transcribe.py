@@ -38,11 +38,12 @@ def command(
     begins with the name. One that cannot be read is a sentence on standard error, the others are
     heard all the same, and the exit code is 2.
     """
+    from runtime.memory_guard import free_memory_only
     from runtime.recognizer import open_recognizer
     from runtime.settings import Settings
 
     settings, failed = Settings(threads=threads, window=window), False
-    with opened(bundle) as found:
+    with opened(bundle) as found, free_memory_only():
         recognizer = open_recognizer(found, settings)
         for file in files:
             try:

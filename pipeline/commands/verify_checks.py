@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.progress import Report
 from runtime.bundle import HOST_ONLY, MANIFEST, Bundle
+from runtime.memory_guard import free_memory_only
 from runtime.recognizer import open_recognizer
 from runtime.rules import WhisperRules
 from runtime.whisper import WhisperRecognizer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def check_listening(bundle: Bundle) -> None:
     """Load the graphs and let them hear two seconds of noise: do they fit, are there figures?"""
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE, np.float32)
-    with _misfits_are_bad_input(bundle):
+    with _misfits_are_bad_input(bundle), free_memory_only():
         scores = _scores(bundle, noise)
     if not np.isfinite(scores).all():
         raise BadInput(
@@ -78,6 +79,7 @@ def compared(bundle: Bundle, corpus: Corpus, report: Report) -> "Parity":
     from export.parity import check_parity
     from prune.checkpoint import open_checkpoint
 
+    _refuse_strays(bundle)
     checkpoint = open_checkpoint(str(bundle.folder / HOST_ONLY))
     manifest, kind = bundle.manifest, str(checkpoint.model.config.model_type)
     if (checkpoint.family, kind) != (manifest.family, manifest.architecture):
@@ -88,6 +90,18 @@ def compared(bundle: Bundle, corpus: Corpus, report: Report) -> "Parity":
     choice = _choice(checkpoint.model, bundle) if manifest.family == "whisper" else {}
     clips = _Told([clip.samples() for clip in corpus.clips], report)
     return check_parity(checkpoint, bundle, clips, choice=choice)
+
+
+def _refuse_strays(bundle: Bundle) -> None:
+    """transformers reads what it finds, also what no hash was checked of."""
+    listed = {bundle.folder / file.path for file in bundle.manifest.files}
+    for path in sorted((bundle.folder / HOST_ONLY).rglob("*")):
+        if path.is_symlink() or (path.is_file() and path not in listed):
+            name = path.relative_to(bundle.folder).as_posix()
+            raise BadInput(
+                f"{bundle.folder} has {name}, which its {MANIFEST} does not list: remove it, or "
+                "copy the bundle again."
+            )
 
 
 def _choice(model: Any, bundle: Bundle) -> dict[str, str]:

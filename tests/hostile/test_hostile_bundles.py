@@ -77,14 +77,16 @@ def bench(
         assert done.returncode in (0, 2), done.stderr[-2000:]
         assert "Traceback" not in done.stderr
         found = {Path(one["bundle"]): one for one in json.loads(done.stdout)}
-        assert found.keys() == set(bundles)
         assert found[sound / "ctc"]["error"] is None and found[sound / "ctc"]["latency"]
-        for folder in hostile:
-            told = found[folder]["error"]
-            assert told is None or (len(told) < 2000 and "\n" not in told), told
+        for folder in hostile:  # measured, failed, or never begun
+            if folder not in found:
+                (told,) = (line for line in done.stderr.splitlines() if f"{folder}" in line)
+            else:
+                told = found[folder]["error"] or ""
+            assert len(told) < 2000 and "\n" not in told, told
         shown = in_time("results", "--json")
         assert shown.returncode == 0, shown.stderr
-        assert any(one["error"] is None for one in json.loads(shown.stdout))
+        assert any(one["latency_ms"] for one in json.loads(shown.stdout))
 
     return measure
 
