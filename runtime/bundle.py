@@ -45,7 +45,7 @@ ROLES: dict[str, frozenset[str]] = {
 
 Name = Annotated[str, Length(500, least=1)]
 #: Under the folder, with /.
-Place = Annotated[str, Length(1000, least=1)]
+Place = Annotated[str, Length(4096, least=1)]
 Places = Annotated[Mapping[str, Place], Length(100)]
 
 

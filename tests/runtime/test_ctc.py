@@ -52,7 +52,7 @@ def recogniser_with(features: dict[str, Any] | None = None, **rules: Any) -> Ctc
     manifest = dataclasses.replace(
         bundle.manifest,
         features={**bundle.manifest.features, **(features or {})},
-        decoding={**bundle.manifest.decoding, **rules},
+        decoding=dataclasses.replace(bundle.manifest.decoding, **rules),
     )
     return CtcRecognizer(Bundle(bundle.folder, manifest))
 

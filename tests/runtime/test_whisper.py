@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from export.decoding import whisper_rules
 from prune.language import speech_choice
-from runtime.bundle import Bundle
+from runtime.bundle import Bundle, Manifest
 from runtime.recognizer import open_recognizer
+from runtime.rules import WhisperRules
 from runtime.settings import Settings
 from runtime.whisper import WhisperRecognizer
 from speech.errors import BadInput
@@ -39,7 +41,7 @@ def following(model: Any, **choice: str) -> WhisperRecognizer:
     rules = whisper_rules(
         model, speech_choice(model, **({"language": None, "task": None} | choice))
     )
-    manifest = dataclasses.replace(bundle.manifest, decoding=rules.to_json())
+    manifest = dataclasses.replace(bundle.manifest, decoding=rules)
     return WhisperRecognizer(Bundle(bundle.folder, manifest))
 
 
@@ -258,11 +260,20 @@ def test_features_of_a_longer_window_than_there_are_positions_for_end_in_one_sen
     ],
 )
 def test_bad_rules_are_named(key: str, value: object) -> None:
+    table = json.loads(json.dumps(whisper()[1].manifest.to_json()))
+    table["decoding"][key] = value
+    with pytest.raises(BadInput, match=f"bundle.json: decoding.*{key}"):
+        Manifest.from_json(table, "bundle.json")
+
+
+def test_tokens_beyond_the_vocabulary_are_named() -> None:
+    """They would be looked up where nothing is."""
     bundle = whisper()[1]
-    decoding = {**bundle.manifest.decoding, key: value}
-    manifest = dataclasses.replace(bundle.manifest, decoding=decoding)
-    with pytest.raises(BadInput, match=f"{bundle.folder}.*'{key}'"):
-        open_recognizer(Bundle(bundle.folder, manifest))
+    assert isinstance(bundle.manifest.decoding, WhisperRules)
+    rules = dataclasses.replace(bundle.manifest.decoding, suppress=(1, 292))
+    wrong = Bundle(bundle.folder, dataclasses.replace(bundle.manifest, decoding=rules))
+    with pytest.raises(BadInput, match="names token 292, and the model has 292 tokens"):
+        open_recognizer(wrong)
 
 
 @pytest.mark.parametrize(
