@@ -59,7 +59,7 @@ class OnnxFile:
                 if not file.seek(0, 2):
                     raise ValueError("it is empty")
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return cls(path, tuple(dict.fromkeys(_Walk(mapped).references())))
+            return cls(path, tuple(dict.fromkeys(_Walk(memoryview(mapped)).references())))
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
         except ValueError as error:
@@ -69,7 +69,7 @@ class OnnxFile:
 class _Walk:
     """Goes through the messages of one file, and not through more of them than a model has."""
 
-    def __init__(self, data: mmap.mmap):
+    def __init__(self, data: memoryview):
         self._data = data
         self._nodes, self._left = 0, _MOST_FIELDS
 

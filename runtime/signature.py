@@ -16,7 +16,7 @@ _MOST = 1_000_000
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output: its type as onnxruntime names it, and its sizes; None where any will do."""
+    """An input or output: its type as onnxruntime names it, and its sizes (None: any)."""
 
     kind: str
     sizes: tuple[int | None, ...]

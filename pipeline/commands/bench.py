@@ -222,8 +222,8 @@ def _opened(paths: Sequence[Path], stack: ExitStack) -> dict[Path, Bundle]:
                 raise
             problems.append(problem)
     last = None if found else problems.pop()
-    for problem in problems:
-        click.echo(f"secateur: {problem}", err=True)
+    for other in problems:
+        click.echo(f"secateur: {other}", err=True)
     if last:
         raise last
     return found

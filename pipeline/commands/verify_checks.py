@@ -117,8 +117,8 @@ def _choice(model: Any, bundle: Bundle) -> dict[str, str]:
     tasks = [name for name, token in settings.task_to_id.items() if token in prefix]
     if len(languages) != 1 or len(tasks) != 1:
         raise BadInput(
-            f"{bundle.folder / MANIFEST}: 'prefix' names {len(languages)} languages and {len(tasks)} tasks of the "
-            "PyTorch checkpoint and should name one of each: export the bundle again."
+            f"{bundle.folder / MANIFEST}: 'prefix' names {len(languages)} languages and "
+            f"{len(tasks)} tasks of the PyTorch checkpoint and should name one of each: export the bundle again."
         )
     return speech_choice(model, languages[0], tasks[0])
 

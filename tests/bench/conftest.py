@@ -12,8 +12,9 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.bundle import MANIFEST, BundleFile, Manifest, Sparsity
-from runtime.ctc import CtcRules
+from runtime.rules import CtcRules
 from speech.corpora.corpus import Clip
+from speech.score import Score
 
 SYMBOLS = {"<pad>": 0, "|": 1, "a": 2, "b": 3}
 SCORE = {
@@ -65,10 +66,10 @@ def write_tiny_bundle(folder: Path, name: str) -> Path:
         architecture="sew",
         method="magnitude",
         sparsity=Sparsity(requested=0.7, achieved=0.701, model=0.6, layers={}),
-        score=SCORE,
+        score=Score.from_json(SCORE),
         provenance={},
         features={"do_normalize": True},
-        decoding=CtcRules(0, "|", "?", False, False, 400).to_json(),
+        decoding=CtcRules(0, "|", "?", False, False, 400),
         precision="fp32",
         graphs={"model": "model.onnx"},
         weights={},

@@ -81,7 +81,7 @@ def test_what_was_measured_and_decided_is_written_down(
     )
     assert bundle.folder == tmp_path / "new" / "pruned"
     assert bundle.manifest.sparsity == sparsity
-    assert bundle.manifest.score == result.to_json()
+    assert bundle.manifest.score == result
     assert bundle.manifest.provenance == {"recipe": {"seed": 1}}
 
 

@@ -17,9 +17,9 @@ from export.card_usage import SHAPES
 from prune.structure.shapes import KEY
 from runtime.bundle import Bundle, Sparsity
 from runtime.recognizer import open_recognizer
+from runtime.rules import WhisperRules
 from speech.audio import read_audio
-from speech.errors import BadInput
-from tests.bench.conftest import SCORE, write_tiny_bundle
+from tests.bench.conftest import write_tiny_bundle
 from tests.export.exported import noise, sew, whisper
 
 ORIGIN = {
@@ -170,20 +170,17 @@ def test_what_a_bundle_calls_itself_stays_text(tiny: Bundle) -> None:
     assert r"| Seed | \| \| |" in text
 
 
-def test_a_score_that_is_none_is_refused(tiny: Bundle) -> None:
-    with pytest.raises(BadInput, match="not in figures"):
-        card(changed(tiny, score=SCORE | {"wer": "good"}))
-    with pytest.raises(BadInput, match="lacks wer"):
-        card(changed(tiny, score={key: 1 for key in SCORE if key != "wer"}))
+def spoken(prefix: tuple[int, ...]) -> WhisperRules:
+    return WhisperRules(prefix, suppress=(), begin_suppress=(), end=(0,), max_length=9)
 
 
 def test_multilingual_whisper_is_known_by_its_prefix(tiny: Bundle) -> None:
     tokens = [{"id": 5, "content": "<|startoftranscript|>"}, {"id": 6, "content": "<|de|>"}]
     tiny.tokenizer.write_text(json.dumps({"added_tokens": tokens}))
     graphs = {"encoder": "model.onnx", "decoder": "model.onnx"}
-    told = changed(tiny, family="whisper", graphs=graphs, decoding={"prefix": [5, 6]})
+    told = changed(tiny, family="whisper", graphs=graphs, decoding=spoken((5, 6)))
     assert head(told)["language"] == "de"
-    assert "language" not in head(changed(told, decoding={"prefix": [5]}))
+    assert "language" not in head(changed(told, decoding=spoken((5,))))
 
 
 @pytest.mark.parametrize("family", [whisper, sew])

@@ -59,8 +59,8 @@ def test_not_a_number_is_no_agreement() -> None:
         check_parity(turned_up(checkpoint, float("nan")), bundle, CLIPS)
 
 
-def with_rules(bundle: Bundle, **changed: object) -> Bundle:
-    decoding = {**bundle.manifest.decoding, **changed}
+def with_rules(bundle: Bundle, **changed: Any) -> Bundle:
+    decoding = dataclasses.replace(bundle.manifest.decoding, **changed)
     return Bundle(bundle.folder, dataclasses.replace(bundle.manifest, decoding=decoding))
 
 

@@ -82,13 +82,13 @@ def test_packing_alone_changes_nothing_that_is_said(family: str, tmp_path: Path)
 def test_what_it_hears_is_its_own_score_and_too_much_lost_is_refused(tmp_path: Path) -> None:
     source = fp32("whisper")
     listened = dataclasses.replace(
-        source, manifest=dataclasses.replace(source.manifest, score=hearing(1).to_json())
+        source, manifest=dataclasses.replace(source.manifest, score=hearing(1))
     )
     out = tmp_path / "out"
     bundle = write_variant(
         listened, out, "int8", name="x", listen=lambda _: hearing(2), most_lost=0.11
     )
-    assert bundle.manifest.score == hearing(2).to_json()
+    assert bundle.manifest.score == hearing(2)
     with pytest.raises(BadInput, match=r"30\.0 % word errors, 20\.0 points more .* 11 are allowed"):
         write_variant(listened, out, "int4", name="x", listen=lambda _: hearing(3), most_lost=0.11)
     assert Bundle.open(out).manifest.precision == "int8", "the one that was there stays"

@@ -19,6 +19,8 @@ from export.bundle import write_bundle
 from export.variant import write_variant
 from prune.checkpoint import open_checkpoint
 from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
+from runtime.rules import WhisperRules
+from speech.score import Score
 from tests.export.exported import noise, sew, whisper
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, secateur
@@ -160,7 +162,7 @@ def test_json_says_the_same_of_folder_and_file(bundle: Path, tmp_path: Path) -> 
 
 
 def test_scores_and_strange_texts(copied: Callable[[str], Path]) -> None:
-    score = {"wer": 0.0423, "wer_low": 0.03, "wer_high": 0.057, "clips": 200, "normalizer": "basic"}
+    score = Score(0.0423, 0.03, 0.057, 0.02, 20, 2, 2, 200, 567, "basic")
     sparsity = Sparsity(None, 0.5, 0.25, {})
     provenance = {"model": "x\x1b[2J", "seed": [1], "versions": {"torch": "2"}, "parent": 7}
     bundle = rewritten(copied("ctc"), score=score, sparsity=sparsity, provenance=provenance)
@@ -168,8 +170,8 @@ def test_scores_and_strange_texts(copied: Callable[[str], Path]) -> None:
     assert "4.23 % (95 %: 3.00 to 5.70) on 200 clips, normaliser basic" in table
     assert "– asked for, 50.0 % of the prunable weights, 25.0 % of the model" in table
     assert "\x1b" not in table and r"x\x1b[2J" in table
-    rewritten(bundle, score={"wer": "low"}, provenance={"versions": "new"})
-    assert "not in figures" in said("inspect", str(bundle))
+    rewritten(bundle, score=None, provenance={"versions": "new"})
+    assert "not measured" in said("inspect", str(bundle))
 
 
 def test_a_sound_bundle_is_compared_with_its_checkpoint(bundle: Path) -> None:
@@ -216,6 +218,19 @@ def test_what_cannot_be_compared_is_said(
     assert "its graphs are rounded to int8" in said("verify", str(bundle))
 
 
+def test_a_checkpoint_with_a_file_that_no_hash_was_checked_of(
+    copied: Callable[[str], Path],
+) -> None:
+    """transformers reads what it finds."""
+    bundle = copied("ctc")
+    (bundle / "pytorch" / "adapter_config.json").write_text("{}")
+    told = "has pytorch/adapter_config.json, which its bundle.json does not list"
+    assert_one_sentence(secateur("verify", str(bundle)), str(bundle), told)
+    (bundle / "pytorch" / "adapter_config.json").unlink()
+    (bundle / "README.md").write_text("It may have a card.")
+    said("verify", str(bundle))
+
+
 def test_the_language_of_the_export_is_found_again(
     tiny_folders: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -234,7 +249,8 @@ def test_the_language_of_the_export_is_found_again(
     )
     assert json.loads(said("verify", str(bundle.folder), "--json"))["parity"]["clips"] == 8
     rules = bundle.manifest.decoding
-    rewritten(bundle.folder, decoding={**rules, "prefix": [rules["prefix"][0]]})
+    assert isinstance(rules, WhisperRules)
+    rewritten(bundle.folder, decoding=replace(rules, prefix=rules.prefix[:1]))
     assert_one_sentence(secateur("verify", str(bundle.folder)), "0 languages and 0 tasks")
 
 

@@ -33,6 +33,7 @@ from pipeline.report_winners import winners
 from runtime.bundle import Bundle, BundleFile, Manifest, Sparsity
 from speech.corpora import open_corpus
 from speech.errors import BadInput
+from speech.score import Score
 from tests.bench.conftest import SCORE, write_tiny_bundle
 from tui.tradeoffs.axes import SPARSITY, WER
 
@@ -47,10 +48,10 @@ def bundle(folder: Path, method: str, zeros: float, wer: float, *, share: float 
     place = write_tiny_bundle(folder / name, name)
     _cut_out(place / "model.onnx", share)
     manifest = Manifest.from_json(json.loads((place / "bundle.json").read_text()), name)
-    score = {**SCORE, "wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 2}
+    rates = {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 2}
     recipe = {"name": "trial", "prune": {"step": 0.1}}
     manifest = replace(
-        manifest, name=name, method=method, score=score,
+        manifest, name=name, method=method, score=Score.from_json(SCORE | rates),
         sparsity=Sparsity(zeros, zeros, zeros, {"conv": zeros, "head": zeros / 2}),
         provenance={"model": "models/sew", "seed": 3, "recipe": recipe,
                     "versions": {"torch": "2.13.0"}},
@@ -84,7 +85,7 @@ def measured(found: Bundle, milliseconds: float, **facts: Any) -> Measurement:
         bundle_sha256=found.sha256,
         variant=Variant(
             manifest.name, manifest.family, manifest.method, shares.requested, shares.achieved,
-            shares.model, manifest.score,
+            shares.model, manifest.score.to_json() if manifest.score else None,
         ),
         samples=tuple(Sample("a.flac", time, 2.0, {}) for time in times),
         latency=summarise(times),
