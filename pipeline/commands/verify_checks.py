@@ -118,7 +118,8 @@ def _choice(model: Any, bundle: Bundle) -> dict[str, str]:
     if len(languages) != 1 or len(tasks) != 1:
         raise BadInput(
             f"{bundle.folder / MANIFEST}: 'prefix' names {len(languages)} languages and "
-            f"{len(tasks)} tasks of the PyTorch checkpoint and should name one of each: export the bundle again."
+            f"{len(tasks)} tasks of the PyTorch checkpoint, and should name one of each: export "
+            "the bundle again."
         )
     return speech_choice(model, languages[0], tasks[0])
 

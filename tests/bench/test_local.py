@@ -105,7 +105,8 @@ def test_bad_bundles_are_recorded_and_the_rest_goes_on(
     cut = shutil.copytree(bundle, tmp_path / "cut")
     (cut / "model.onnx").write_bytes(b"short")
     garbled = shutil.copytree(bundle, tmp_path / "garbled")
-    (garbled / "model.onnx").write_bytes(bytes((garbled / "model.onnx").stat().st_size))
+    graph = (garbled / "model.onnx").read_bytes()
+    (garbled / "model.onnx").write_bytes(graph.replace(b"Conv", b"Cony"))
     steps: list[Step] = []
     measured = measure_here(
         [tmp_path / "none", cut, garbled, bundle],

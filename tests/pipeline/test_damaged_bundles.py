@@ -20,13 +20,21 @@ measure.samples = 1
 
 @pytest.fixture
 def recipe(write_recipe: WriteRecipe) -> Path:
-    """With its bundle, measured, whose graph holds 64 zeros more than it should."""
+    """With its bundle, measured, whose graph has another operator than it should."""
     path = write_recipe(["sew"], QUICK)
     done = secateur("run", str(path))
     assert done.returncode == 0, done.stderr
-    with (path.parent / "out" / NAME / "onnx" / "model.onnx").open("r+b") as graph:
-        graph.write(bytes(64))
+    graph = path.parent / "out" / NAME / "onnx" / "model.onnx"
+    graph.write_bytes(graph.read_bytes().replace(b"Conv", b"Cony"))
     return path
+
+
+def test_a_graph_that_is_none_any_more_is_made_anew(recipe: Path) -> None:
+    with (recipe.parent / "out" / NAME / "onnx" / "model.onnx").open("r+b") as graph:
+        graph.write(bytes(64))
+    done = secateur("run", str(recipe))
+    assert done.returncode == 0, done.stderr
+    assert "1 bundle built, 1 measured" in done.stdout
 
 
 def test_a_bundle_that_cannot_be_measured_is_no_success(recipe: Path) -> None:
