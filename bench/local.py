@@ -59,6 +59,8 @@ def measure_here(
     samples: int = 20,
     timeout: float = 900.0,
     normalizer: str = "basic",
+    corpus: str = "",
+    corpus_set: str = "",
     progress: Progress | None = None,
     folder: Path | None = None,
     kept: Path | None = None,
@@ -76,7 +78,15 @@ def measure_here(
     with _place(folder) as place:
         files = tuple(clip_files(clips, place / "clips"))
         cases = cases_here(bundles, [Settings(threads=threads)])
-        job = Job.make(cases, files, plan=plan, normalizer=normalizer, wait=True)
+        job = Job.make(
+            cases,
+            files,
+            plan=plan,
+            normalizer=normalizer,
+            wait=True,
+            corpus=corpus,
+            corpus_set=corpus_set,
+        )
         job = _interrupted(place / "job", job) or _new(place / "job", job)
         heard = _steps(job, progress) if progress else None
         found = run_here(place / "job", job, heard)

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench.agent.measurement import Fact, Measurement
+from bench.agent.verdicts import VALID
+from bench.speech_used import Speech, clips_told, scored_speech
 from runtime.settings import DEFAULT
 
 MEBIBYTE = 2**20
 _USUAL = DEFAULT.to_json()
 #: The verdict on what nobody measured.
 ESTIMATED = "ESTIMATED"
+#: That on a row whose device clips are of another corpus than the host's WER.
+OTHER_CLIPS = "OTHER_CLIPS"
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class Row:
     measured_at: str = ""
     bundle_sha256: str | None = None
     job: str | None = None
+    corpus: str = ""  # that the host's WER is of; empty where nobody said
+    clips: str = ""  # which clips of it, as `clips_told` has them
+    normalizer: str = ""  # of the host's WER
+    window: float | None = None  # seconds that the device transcribed at a time; None: as trained
+    timed_corpus: str = ""  # what latency, RTF and the device's WER are of, and which clips
+    timed_clips: str = ""
 
 
 class Described(Protocol):
@@ -69,6 +79,9 @@ class Described(Protocol):
 
     @property
     def precision(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
 
     @property
     def provenance(self) -> Mapping[str, Any]: ...
@@ -81,24 +94,24 @@ def rows_from(
 
     `manifests`, by their hash, say what a measurement does not.
     """
-    return [_row(measurement, manifests or {}) for measurement in measurements]
+    return [_row(measurement.with_clips(), manifests or {}) for measurement in measurements]
 
 
 def _row(measurement: Measurement, manifests: Mapping[str, Described]) -> Row:
     manifest = manifests.get(measurement.bundle_sha256 or "")
+    variant = measurement.variant
     return Row(
         name=measurement.name,
         size_mib=_scaled(measurement.device_bytes, 1 / MEBIBYTE),
         real_time_factor=measurement.real_time_factor,
         memory_mib=_scaled(measurement.peak_bytes, 1 / MEBIBYTE),
         problem=measurement.error or _leak(measurement),
-        precision=manifest.precision if manifest else "",
-        model=str(manifest.provenance.get("model") or "") if manifest else "",
+        precision=manifest.precision if manifest else variant.precision if variant else "",
+        model=manifest.model if manifest else variant.model if variant else "",
         device=str(measurement.environment.get("device") or ""),
         machine=machine_of(measurement),
         threads=measurement.threads,
         settings=_settings(measurement.settings),
-        verdicts=measurement.verdicts,
         load_ms=_scaled(measurement.load_seconds, 1000),
         first_ms=_scaled(measurement.first_seconds, 1000),
         tokens_per_second=measurement.tokens_per_second,
@@ -111,6 +124,7 @@ def _row(measurement: Measurement, manifests: Mapping[str, Described]) -> Row:
         **_variant(measurement),
         **_heard(measurement),
         **_latency(measurement),
+        **_speech(measurement, manifest),
     )
 
 
@@ -139,6 +153,25 @@ def _heard(measurement: Measurement) -> dict[str, Any]:
     score = measurement.score or {}
     names = ("wer", "wer_low", "wer_high", "cer")
     return {f"device_{name}": _percent(score, name) for name in names}
+
+
+def _speech(measurement: Measurement, manifest: Described | None) -> dict[str, Any]:
+    """What was transcribed, by the host for its WER and by the device against the clock."""
+    score = (measurement.variant.score if measurement.variant else None) or {}
+    window = measurement.settings.get("window")
+    scored = scored_speech(score, manifest.provenance if manifest else None)
+    timed = Speech(measurement.corpus, measurement.corpus_set, measurement.clip_set)
+    is_other = measurement.latency is not None and timed.is_other_than(scored)
+    doubts = (*(mark for mark in measurement.verdicts if mark != VALID), OTHER_CLIPS)
+    return {
+        "corpus": scored.corpus,
+        "clips": clips_told(score.get("clips"), score.get("clip_set"), score.get("words")),
+        "normalizer": str(score.get("normalizer") or ""),
+        "window": window if isinstance(window, int | float) else None,
+        "timed_corpus": measurement.corpus,
+        "timed_clips": clips_told(measurement.clips, measurement.clip_set),
+        "verdicts": doubts if is_other else measurement.verdicts,
+    }
 
 
 def _latency(measurement: Measurement) -> dict[str, Any]:

@@ -24,4 +24,10 @@ def _scored(measurement: Measurement, normalizer: str) -> Measurement:
         found = score(said, [clip.text for clip in heard], normalizer=normalizer)
     except BadInput:  # clips without a text are measured all the same
         return measurement
-    return replace(measurement, score=found.to_json())
+    named = replace(
+        found,
+        corpus=measurement.corpus,
+        corpus_set=measurement.corpus_set,
+        clip_set=measurement.clip_set,
+    )
+    return replace(measurement, score=named.to_json())

@@ -64,7 +64,8 @@ def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Finding
 
 
 def newest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Of those of one bundle with the same settings on the same device, the last that says a thing.
+    """Of those of one bundle with the same settings and clips on the same device the last, unless
+    an earlier one says more.
 
     A bundle is known by its hash: one of the same name that was made anew is another one.
     """
@@ -75,6 +76,7 @@ def newest(measurements: Sequence[Measurement]) -> list[Measurement]:
             found.bundle_sha256 or found.name,
             json.dumps({**_USUAL, "threads": found.threads, **found.settings}, sort_keys=True),
             "sustained" if found.sustained else "",
+            found.with_clips().clip_set,
         )
         there = kept.get(same)
         if there is None or _rank(found) >= _rank(there):

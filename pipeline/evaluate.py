@@ -11,7 +11,7 @@ from speech.audio import RATE, Floats
 from speech.corpora import Corpus
 from speech.errors import BadInput
 from speech.features import LogMel
-from speech.scoring import Score, score
+from speech.scoring import Score, score_on
 
 Progress = Callable[[int], None]
 
@@ -90,8 +90,7 @@ def _heard(
             yield samples
 
     heard = listener.hear(clips(), progress)
-    texts = [clip.text for clip in corpus.clips]
-    result = score(texts, heard, normalizer=normalizer or corpus.normalizer)
+    result = score_on(corpus, heard, normalizer)
     return Evaluation(model, listener.kind, corpus.name, result, tuple(heard), window, long)
 
 

@@ -6,7 +6,7 @@ from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
 from prune.listen import transcribe
 from speech.corpora import Corpus
-from speech.scoring import Score, score
+from speech.scoring import Score, score_on
 
 
 def as_bundled(
@@ -28,4 +28,4 @@ def as_bundled(
         batch=batch,
         progress=lambda done: progress(done, len(clips)),
     )
-    return score([clip.text for clip in clips], heard, normalizer=normalizer or corpus.normalizer)
+    return score_on(corpus, heard, normalizer)

@@ -56,8 +56,9 @@ def kept() -> Path:
 def measure(bundles: Sequence[Bundle], recipe: Recipe, corpus: Corpus, hear: Hear) -> Measurements:
     """Measure what has no measurement yet under these settings; a killed run goes on with it."""
     results = Path(recipe.output) / RESULTS
-    clips = replace(corpus, clips=corpus.clips[: recipe.measure.clips])
-    clips = replace(clips, normalizer=recipe.corpus.normalizer or corpus.normalizer)
+    clips = replace(
+        corpus.first(recipe.measure.clips), normalizer=recipe.corpus.normalizer or corpus.normalizer
+    )
     known: _Known = {
         (str(found.environment.get("device") or THIS), found.bundle_sha256): found
         for found in (read_results(results) if results.exists() else [])
@@ -118,6 +119,8 @@ def _here(
         warm_up=recipe.measure.warm_up,
         samples=recipe.measure.samples,
         normalizer=clips.normalizer,
+        corpus=clips.name,
+        corpus_set=clips.corpus_set,
         progress=heard,
         folder=Path(recipe.output) / UNFINISHED,
         kept=kept(),

@@ -14,12 +14,13 @@ from prune.methods import METHODS
 from prune.option_use import settled_sparsity, used
 from prune.options import Options
 from runtime.bundle import MANIFEST, Bundle
+from speech.clip_set import clips_digest
 from speech.corpora import Corpus
 from speech.errors import BadInput
 from speech.readable import refuse_unreachable
 
 #: Whoever changes what a bundle holds for the same recipe raises this.
-FORMAT = 11
+FORMAT = 12
 
 #: Cuts nothing and learns as long as the others do: what fine-tuned cells are held against.
 CONTROL = "dense_finetune"
@@ -188,7 +189,7 @@ def model_digest(text: str) -> str:
 
 
 def corpus_digest(corpus: Corpus) -> str:
-    return _digest(f"{clip.name}\0{clip.text}".encode() for clip in corpus.clips)
+    return clips_digest((clip.name, clip.text) for clip in corpus.clips)
 
 
 def _digest(parts: Iterable[bytes]) -> str:

@@ -34,7 +34,7 @@ from runtime.recognizer import open_recognizer
 from runtime.whole_folder import DiskFull
 from speech.corpora import Corpus
 from speech.errors import BadInput
-from speech.scoring import Score, score
+from speech.scoring import Score, score_on
 
 #: Clips on which PyTorch and onnxruntime must agree before a bundle is finished.
 PARITY_CLIPS = 8
@@ -238,8 +238,7 @@ class Workshop:
         for done, clip in enumerate(self._corpus.clips, start=1):
             heard.append(recognizer.transcribe(clip.samples()).text)
             self._report(cell.name, "listening", done, len(self._corpus.clips))
-        normalizer = self.recipe.corpus.normalizer or self._corpus.normalizer
-        return score([clip.text for clip in self._corpus.clips], heard, normalizer=normalizer)
+        return score_on(self._corpus, heard, self.recipe.corpus.normalizer)
 
     def _export(
         self, cell: Cell, mark: str, checkpoint: Checkpoint, pruned: Pruned, heard: Score

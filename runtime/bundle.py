@@ -76,6 +76,12 @@ class BundleFile:
         return cls(path, (folder / path).stat().st_size, _sha256(folder / path))
 
 
+def model_in(provenance: Mapping[str, Any]) -> str:
+    """As `Manifest.model`."""
+    model, revision = provenance.get("model"), provenance.get("revision")
+    return f"{model}@{revision}" if model and revision else str(model or "")
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Everything `bundle.json` says."""
@@ -99,6 +105,11 @@ class Manifest:
     weights: Places
     tokenizer: Place
     files: Annotated[tuple[BundleFile, ...], Length(100_000)]
+
+    @property
+    def model(self) -> str:
+        """What was pruned, such as `owner/name@revision`; empty where that is not known."""
+        return model_in(self.provenance)
 
     def to_json(self) -> dict[str, Any]:
         return {

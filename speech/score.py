@@ -28,6 +28,10 @@ class Score:
     clips: Count
     words: Count
     normalizer: Name
+    #: The clips' corpus, and all of its clips and these as `speech.clip_set`; empty if not known.
+    corpus: Name = ""
+    corpus_set: Name = ""
+    clip_set: Name = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,6 +1,10 @@
 """Word and character error rates, with an interval that says how far to trust them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +13,23 @@ from speech.errors import BadInput
 from speech.normalise import normalizer as normalizer_named
 from speech.score import Score as Score
 
+if TYPE_CHECKING:
+    from speech.corpora import Corpus
+
 Counts = NDArray[np.int64]
 
 #: Random numbers drawn at a time in the bootstrap (8 bytes each), so that a large corpus
 #: does not need a gigabyte.
 _DRAWS = 1_000_000
+
+
+def score_on(corpus: Corpus, hypotheses: Sequence[str], normalizer: str | None = None) -> Score:
+    """Of a corpus, with its own normaliser unless another is named; the score says which clips."""
+    texts = [clip.text for clip in corpus.clips]
+    found = score(texts, hypotheses, normalizer=normalizer or corpus.normalizer)
+    return replace(
+        found, corpus=corpus.name, corpus_set=corpus.corpus_set, clip_set=corpus.clip_set
+    )
 
 
 def score(

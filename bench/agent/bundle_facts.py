@@ -37,4 +37,6 @@ def describe_variant(bundle: Bundle) -> Variant:
         achieved_sparsity=manifest.sparsity.achieved,
         model_sparsity=manifest.sparsity.model,
         score=manifest.score.to_json() if manifest.score else None,
+        model=manifest.model,
+        precision=manifest.precision,
     )

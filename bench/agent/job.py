@@ -19,6 +19,7 @@ from bench.agent.clock import Moment
 from bench.agent.measurement import Celsius, ClipName, ClipText
 from runtime.settings import Settings
 from runtime.whole_folder import whole_file
+from speech.clip_set import clip_set
 from speech.errors import BadInput
 from speech.parsed import json_from
 from speech.records import Name, Range, record_from, shortened
@@ -102,6 +103,8 @@ class Job:
     plan: Plan = field(default_factory=Plan)
     wait: bool = False  # for a device that another job has, instead of giving up
     tune: bool = False  # its cases are settings to choose the best from
+    corpus: str = ""  # what the clips are of; this and the next are empty in older jobs
+    corpus_set: str = ""  # all of its clips, see speech.clip_set
 
     @classmethod
     def make(
@@ -114,12 +117,15 @@ class Job:
         normalizer: str = "basic",
         wait: bool = False,
         tune: bool = False,
+        corpus: str = "",
+        corpus_set: str = "",
     ) -> Job:
         """A new job of this host, named after its own content."""
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         cases, clips, plan = tuple(cases), tuple(clips), plan or Plan()
         host = os.uname().nodename
-        job = cls("", created, host, seed, cases, clips, normalizer, plan, wait, tune)
+        marks = (normalizer, plan, wait, tune, corpus, corpus_set)
+        job = cls("", created, host, seed, cases, clips, *marks)
         return replace(job, id=job.digest())
 
     def digest(self) -> str:
@@ -133,10 +139,16 @@ class Job:
         text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def clip_set(self) -> str:
+        """Which clips these are, as `speech.corpora.Corpus` says it."""
+        return clip_set((clip.label, clip.text) for clip in self.clips)
+
     def to_table(self) -> dict[str, Any]:
         table = {"version": VERSION, **asdict(self)}
-        if not self.tune:  # which older jobs, whose ids are to stay right, know nothing of
-            del table["tune"]
+        for name in ("tune", "corpus", "corpus_set"):
+            if not table[name]:  # older jobs, whose ids are to stay right, know nothing of it
+                del table[name]
         for entry, name in (("cases", "bundle"), ("clips", "path")):
             table[entry] = [{**item, name: str(item[name])} for item in table[entry]]
         return table

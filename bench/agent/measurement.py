@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, TypeAlias
 
 from bench.agent.clock import Moment
 from bench.agent.latency import Latency
 from bench.agent.memory import MemoryReading
+from speech.clip_set import clip_set
 from speech.parsed import json_from
 from speech.records import (
     Bytes,
@@ -64,6 +65,8 @@ class Variant:
     achieved_sparsity: Share | None  # of the prunable weights
     model_sparsity: Share | None  # of every weight
     score: ScoreFacts | None  # WER and CER measured on the host
+    model: Name = ""  # what was pruned; this and the next are empty in older journals
+    precision: Name = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,10 @@ class Measurement:
     joules_per_clip: Ratio | None = None
     sustained: tuple[Stretch, ...] = ()
     score: ScoreFacts | None = None  # speech.scoring.Score of the transcripts, by the host
+    corpus: Name = ""  # what the timed clips are of; this and the next are empty in older jobs
+    corpus_set: Name = ""  # all of its clips, see speech.clip_set
+    clip_set: Name = ""  # those that were timed
+    clips: Count | None = None  # how many they are
 
     @property
     def peak_bytes(self) -> int | None:
@@ -184,3 +191,11 @@ class Measurement:
     def from_json(cls, line: str) -> Measurement:
         """Raises ValueError, with the reason, for anything `to_json` would not write."""
         return record_from(cls, json_from(line))
+
+    def with_clips(self) -> Measurement:
+        """With those that were timed, which older versions left to the transcripts to say."""
+        heard = self.transcripts
+        if self.clip_set or not heard:
+            return self
+        named = clip_set((one.clip, one.reference) for one in heard)
+        return replace(self, clip_set=named, clips=len(heard))

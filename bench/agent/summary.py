@@ -92,6 +92,10 @@ def _named(job: Job, case: Case, ledger: Ledger) -> Measurement:
         case=case.id,
         job=job.id,
         settings=case.settings.to_json(),
+        corpus=job.corpus,
+        corpus_set=job.corpus_set,
+        clip_set=job.clip_set,
+        clips=len(job.clips),
     )
 
 

@@ -101,6 +101,8 @@ class Worker:
             normalizer=request.corpus.normalizer,
             wait=request.wait,
             tune=request.tune,
+            corpus=request.corpus.name,
+            corpus_set=request.corpus.corpus_set,
         )
         self.asked = job
         self._start(job, job.to_json())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from bench.agent.events import Reading, Stamped
@@ -32,6 +33,19 @@ def fold_job(
     connection.execute("UPDATE jobs SET fold = ? WHERE id = ?", (FOLD, row))
 
 
+def read_anew(connection: sqlite3.Connection, row: int) -> None:
+    """What came from a results file of an older version, with all that this one makes of it.
+
+    What cannot be read is left for whoever asks for it.
+    """
+    cases = connection.execute("SELECT id, measurement FROM cases WHERE job = ?", (row,))
+    for case, text in cases.fetchall():
+        with suppress(ValueError):
+            whole = Measurement.from_json(text).with_clips().to_json()
+            connection.execute("UPDATE cases SET measurement = ? WHERE id = ?", (whole, case))
+    connection.execute("UPDATE jobs SET fold = ? WHERE id = ?", (FOLD, row))
+
+
 def forget_fold(connection: sqlite3.Connection, row: int) -> None:
     for table in ("cases", "readings"):
         connection.execute(f"DELETE FROM {table} WHERE job = ?", (row,))
@@ -40,7 +54,8 @@ def forget_fold(connection: sqlite3.Connection, row: int) -> None:
 def add_case(connection: sqlite3.Connection, row: int, place: int, found: Measurement) -> int:
     """With its samples and transcripts; gives its id."""
     name = found.case or found.name
-    facts = (row, place, name, found.bundle_sha256, found.measured_at, found.to_json())
+    text = found.with_clips().to_json()
+    facts = (row, place, name, found.bundle_sha256, found.measured_at, text)
     added = connection.execute(
         "INSERT INTO cases (job, place, name, bundle_sha256, measured_at, measurement)"
         " VALUES (?, ?, ?, ?, ?, ?)",

@@ -152,11 +152,14 @@ class Store:
 
     def _fold_anew(self) -> None:
         """What an older version folded; the lines are all here."""
-        stale = "SELECT id, text, name FROM jobs WHERE text IS NOT NULL AND fold <> ?"
+        stale = "SELECT id, text, name FROM jobs WHERE fold <> ?"
         if not self._sql.execute(stale, (folding.FOLD,)).fetchone():
             return
         with transaction(self._sql):
             for row, text, name in self._sql.execute(stale, (folding.FOLD,)).fetchall():
+                if text is None:
+                    folding.read_anew(self._sql, row)
+                    continue
                 where = f"{self.path}, job {name}"
                 try:
                     job = job_from(json_from(text), f"{where}, {JOB_FILE}")
@@ -194,9 +197,9 @@ class Store:
         self._sql.execute("INSERT OR IGNORE INTO devices (name) VALUES (?)", (device,))
         (owner,) = self._sql.execute("SELECT id FROM devices WHERE name = ?", (device,)).fetchone()
         self._sql.execute(
-            "INSERT INTO jobs (device, name, text) VALUES (?, ?, ?) ON CONFLICT (device, name)"
-            " DO UPDATE SET text = coalesce(excluded.text, text)",
-            (owner, name, text),
+            "INSERT INTO jobs (device, name, text, fold) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (device, name) DO UPDATE SET text = coalesce(excluded.text, text)",
+            (owner, name, text, folding.FOLD),
         )
         found = self._sql.execute(
             "SELECT id FROM jobs WHERE device = ? AND name = ?", (owner, name)

@@ -21,7 +21,7 @@ from bench.rows import Row, rows_from
 from bench.store import folding
 from bench.store.connection import PATIENCE, opened
 from bench.store.store import Store
-from runtime.bundle import Manifest
+from runtime.bundle import Manifest, model_in
 from speech.errors import BadInput
 
 _BULKY = ("samples", "transcripts", "starts", "phase_medians", "conditions")
@@ -29,7 +29,10 @@ _LIGHT = "json_remove(measurement, {})".format(", ".join(f"'$.{name}'" for name 
 _SUMMARY = f"""
     SELECT cases.id, devices.name, jobs.name, cases.name, cases.bundle_sha256, cases.measured_at,
         CASE WHEN json_valid(measurement) THEN {_LIGHT} END,
-        json_extract(manifest, '$.precision'), json_extract(manifest, '$.provenance.model')
+        json_extract(manifest, '$.precision'), json_extract(manifest, '$.provenance.model'),
+        json_extract(manifest, '$.provenance.revision'),
+        json_extract(manifest, '$.provenance.recipe.corpus.evaluate'),
+        json_extract(manifest, '$.provenance.recipe.corpus.split')
     FROM json_each(?) AS wanted CROSS JOIN cases ON cases.id = wanted.value
         JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device
         LEFT JOIN bundles ON bundles.sha256 = cases.bundle_sha256
@@ -52,10 +55,12 @@ class Summary:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Of one bundle in the same settings on the same device only the newest is compared."""
+        """Of one bundle in the same settings on the same device, timed on the same clips, only the
+        newest is compared."""
         row = self.row
         bundle = row.bundle_sha256 or row.name
-        return (row.device, bundle, row.threads, row.settings, self.is_sustained)
+        speech = (row.timed_corpus, row.timed_clips)
+        return (row.device, bundle, row.threads, row.settings, *speech, self.is_sustained)
 
     @property
     def rank(self) -> tuple[bool, str]:
@@ -90,7 +95,7 @@ class Summaries:
 
     def fold_anew(self) -> None:
         """What an older version folded; without that nothing is written."""
-        stale = "SELECT 1 FROM jobs WHERE text IS NOT NULL AND fold <> ? LIMIT 1"
+        stale = "SELECT 1 FROM jobs WHERE fold <> ? LIMIT 1"
         if self._sql.execute(stale, (folding.FOLD,)).fetchone():
             with Store.at(self.path) as store:
                 store.measurements()
@@ -171,6 +176,10 @@ class _Brief:
     precision: str
     provenance: dict[str, Any]
 
+    @property
+    def model(self) -> str:
+        return model_in(self.provenance)
+
 
 def _summary(
     number: int,
@@ -182,6 +191,9 @@ def _summary(
     text: str | None,
     precision: str | None,
     model: str | None,
+    revision: str | None,
+    evaluate: str | None,
+    split: str | None,
 ) -> Summary:
     try:
         found = _light(json.loads(text), device) if text is not None else None
@@ -191,7 +203,9 @@ def _summary(
         problem = "What the store keeps of it cannot be read: import its journal anew."
         bare = Row(case, device=device, problem=problem, job=job, measured_at=measured_at)
         return Summary(number, replace(bare, bundle_sha256=sha256))
-    known = {sha256 or "": _Brief(precision, {"model": model})} if precision else {}
+    recipe = {"corpus": {"evaluate": evaluate, "split": split}}
+    about = {"model": model, "revision": revision, "recipe": recipe}
+    known = {sha256 or "": _Brief(precision, about)} if precision else {}
     [row] = rows_from([found], known)
     return Summary(number, row, bool(found.sustained))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from speech.audio import Floats, read_audio
+from speech.clip_set import clip_set
 from speech.errors import BadInput
 
 
@@ -40,9 +41,21 @@ class Corpus:
     clips: tuple[Clip, ...] = field(repr=False)
     language: str | None = None
     normalizer: str = "basic"
+    #: Of what `limit` drew these clips from.
+    drawn_from: str = field(default="", repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @property
+    def clip_set(self) -> str:
+        """Which clips these are, in twelve hexadecimal digits."""
+        return clip_set((clip.name, clip.text) for clip in self.clips)
+
+    @property
+    def corpus_set(self) -> str:
+        """All clips of the corpus, however few of them these are."""
+        return self.drawn_from or self.clip_set
 
     def __getitem__(self, index: int) -> tuple[Floats, str]:
         """A clip's samples and its text, read from disk when asked for."""
@@ -59,7 +72,12 @@ class Corpus:
         if n < 1:
             raise BadInput(f"The limit on clips is {n}, but it must be at least 1; leave it out.")
         drawn = np.random.default_rng(seed).permutation(len(self.clips))[:n]
-        return replace(self, clips=tuple(self.clips[index] for index in sorted(drawn)))
+        clips = tuple(self.clips[index] for index in sorted(drawn))
+        return replace(self, clips=clips, drawn_from=self.corpus_set)
+
+    def first(self, n: int) -> "Corpus":
+        """The first `n` of its clips."""
+        return replace(self, clips=self.clips[:n], drawn_from=self.corpus_set)
 
 
 def checked_corpus(

@@ -1,0 +1,79 @@
+"""Which results may be compared: those of one model, scored and timed on the same speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from bench.rows import Row
+
+
+@dataclass(frozen=True)
+class Group:
+    """The key of what may be compared on one device. Empty where nobody noted it.
+
+    `scored` is what error rates share, and so what a loss against the dense model needs; times
+    need the rest as well.
+    """
+
+    model: str
+    corpus: str  # of the host's WER
+    clips: str  # which of its clips
+    normalizer: str
+    window: float | None = None  # seconds transcribed at a time while timed; None: as trained
+    timed: str = ""  # which clips were timed
+
+    @property
+    def scored(self) -> tuple[str, str, str, str]:
+        return self.model, self.corpus, self.clips, self.normalizer
+
+
+def group_of(row: Row) -> Group:
+    timed = " of ".join(filter(None, (row.timed_clips, row.timed_corpus)))
+    scored = (model_of(row), row.corpus, row.clips, row.normalizer)
+    return Group(*scored, row.window, timed)
+
+
+def scored_alike(row: Row) -> tuple[str, str, str, str]:
+    """What two error rates must share to be comparable."""
+    return group_of(row).scored
+
+
+def model_of(row: Row) -> str:
+    """What was pruned: as the manifest says, else the name up to the method."""
+    if row.model:
+        return row.model
+    stem, found, _ = row.name.partition(f"-{row.method}") if row.method else (row.name, "", "")
+    return stem if found else row.family
+
+
+def labels(groups: Iterable[Group]) -> dict[Group, str]:
+    """A short name for each that tells it from the others: `whisper-tiny.en, librispeech-dev`."""
+    distinct = list(dict.fromkeys(groups))
+    shorts = {group.model: PurePath(group.model).name for group in distinct}
+    known = list(shorts.values())
+    return {
+        group: ", ".join(
+            [
+                (group.model if known.count(short) > 1 else short) or "unknown model",
+                group.corpus or "unknown corpus",
+                *_details(group, distinct),
+            ]
+        )
+        for group in distinct
+        for short in [shorts[group.model]]
+    }
+
+
+def _details(group: Group, others: Iterable[Group]) -> Iterable[str]:
+    """What tells it from those of the same model and corpus; a window of its own always."""
+    near = [one for one in others if (one.model, one.corpus) == (group.model, group.corpus)]
+    if len({one.clips for one in near}) > 1:
+        yield group.clips or "unknown clips"
+    if len({one.normalizer for one in near}) > 1:
+        yield f"normaliser {group.normalizer or 'unknown'}"
+    if group.window is not None or len({one.window for one in near}) > 1:
+        yield "window as trained" if group.window is None else f"window {group.window:g} s"
+    if len({one.timed for one in near}) > 1:
+        yield f"timed on {group.timed or 'unknown clips'}"
