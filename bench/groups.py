@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TypeAlias
 
 from bench.rows import Row
+
+#: What two error rates must share: model, corpus, clips and normaliser.
+Scored: TypeAlias = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Group:
     timed: str = ""  # which clips were timed
 
     @property
-    def scored(self) -> tuple[str, str, str, str]:
+    def scored(self) -> Scored:
         return self.model, self.corpus, self.clips, self.normalizer
 
 
@@ -35,9 +39,12 @@ def group_of(row: Row) -> Group:
     return Group(*scored, row.window, timed)
 
 
-def scored_alike(row: Row) -> tuple[str, str, str, str]:
-    """What two error rates must share to be comparable."""
-    return group_of(row).scored
+def in_groups(rows: Iterable[Row]) -> dict[Group, list[Row]]:
+    """The groups in the order of their first rows."""
+    found: dict[Group, list[Row]] = {}
+    for row in rows:
+        found.setdefault(group_of(row), []).append(row)
+    return found
 
 
 def model_of(row: Row) -> str:

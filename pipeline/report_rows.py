@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
+from bench.groups import model_of
 from bench.remote.devices import THIS
 from bench.rows import ESTIMATED, Row, rows_from
 from bench.sources import Findings
@@ -24,7 +25,7 @@ from pipeline.plots.lines import (
 )
 from runtime.bundle import Bundle, Manifest
 from speech.errors import BadInput
-from tui.tradeoffs.lineage import DENSE, model_of
+from tui.tradeoffs.lineage import DENSE
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.groups import model_of
 from bench.rows import Row
 from pipeline.plots import drawing
 from pipeline.plots.labels import placed
@@ -137,6 +138,4 @@ def _name(
 
 
 def _model(row: Row) -> str:
-    from tui.tradeoffs.lineage import model_of
-
     return Path(model_of(row)).name

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,11 +53,87 @@ def test_what_fails_says_why_and_what_is_not_known_fails_nothing() -> None:
     assert excesses(Row("x", memory_mib=math.nan), limits, None) == []
 
 
-def test_of_those_that_hear_alike_the_fastest_is_taken() -> None:
+def test_of_those_whose_wer_is_not_different_the_fastest_is_taken() -> None:
     name, words = recommended([FINE, GOOD, FAIR])
     assert name == "good"
-    assert "the fastest of two that fit and hear alike: WER 2.3 [1.8–2.8] %, 20.0 ms" in words
-    assert "Nothing that was measured here really hears better." in words
+    assert (
+        "good is the fastest of two that fit and whose WER is not significantly different: "
+        "WER 2.3 [1.8–2.8] %, 20.0 ms" in words
+    )
+    assert "Nothing that was measured here has a significantly lower WER." in words
+
+
+def timed(name: str, latency: float, width: float, **facts: object) -> Row:
+    """All of the same WER; the latency is known to `width` ms on each side."""
+    ends = {"latency_low_ms": latency - width, "latency_high_ms": latency + width}
+    return replace(variant(name, 2.0, latency), **ends, **facts)  # type: ignore[arg-type]
+
+
+def test_latencies_whose_intervals_overlap_are_a_tie_that_the_smaller_wins() -> None:
+    quick = timed("quick", 20.0, 1.0, size_mib=6.5)
+    small = timed("small", 21.5, 1.0, size_mib=2.1)
+    slow = timed("slow", 30.0, 1.0, size_mib=1.0)
+    for order in permutations([quick, small, slow]):
+        name, words = recommended([*order])
+        assert name == "small"
+        assert (
+            "small is taken of three that fit and whose WER is not significantly different: the "
+            "latencies of two of them overlap, which is a tie, and it is the smallest of them:"
+        ) in words
+
+
+def test_a_chain_of_overlaps_does_not_make_the_slow_end_as_fast_as_the_fastest() -> None:
+    """a overlaps with b and b with c, but a does not with c, however small that is."""
+    a, b, c = (
+        timed(name, latency, 1.5, size_mib=size)
+        for name, latency, size in (("a", 10.0, 3.0), ("b", 12.0, 2.0), ("c", 14.0, 1.0))
+    )
+    for order in permutations([a, b, c]):
+        assert recommended([*order])[0] == "b"
+
+
+def test_one_that_is_hardly_known_makes_no_slow_one_fast() -> None:
+    vague, quick, slow = (
+        timed("vague", 10.0, 9.0),
+        timed("quick", 12.0, 0.1),
+        timed("slow", 18.0, 0.1),
+    )
+    slow = replace(slow, size_mib=1.0)
+    name, words = recommended([replace(vague, size_mib=20.0), quick, slow])
+    assert name == "quick"
+    assert "the latencies of two of them overlap" in words
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "reason"),
+    [
+        ({"size_mib": 5.0}, {"size_mib": 10.0}, "is the smallest of them"),
+        ({"memory_mib": 50.0}, {"memory_mib": 100.0}, "needs the least memory of them"),
+        ({"method": "dense"}, {"method": "obs"}, "is not pruned"),
+        ({"threads": 1}, {"threads": 4}, "needs the fewest threads of them"),
+        ({"settings": ""}, {"settings": "spinning"}, "needs the fewest settings of them"),
+        ({"wer": 2.0}, {"wer": 2.1}, "has the lowest WER of them"),
+        ({"precision": "fp32"}, {"precision": "int8"}, "has the most precise weights of them"),
+        ({}, {}, "comes first by its name"),
+    ],
+)
+def test_a_tie_is_decided_the_same_way_whatever_the_order(
+    better: dict[str, object], worse: dict[str, object], reason: str
+) -> None:
+    """Neither a few bytes of a manifest nor the noise of peak memory is a reason."""
+    one = timed("a-name", 20.2, 1.0, **{"size_mib": 10.05, "memory_mib": 104.0, **better})
+    other = timed("b-name", 20.0, 1.0, **worse)
+    for order in ([one, other], [other, one]):
+        name, words = recommended(order)
+        assert name == "a-name"
+        assert f"their latencies overlap, which is a tie, and it {reason}:" in words
+
+
+def test_where_nothing_was_timed_nothing_is_called_fast() -> None:
+    rows = [variant(name, 2.0, math.nan) for name in ("a", "b")]
+    name, words = recommended(rows)
+    assert name == "a"
+    assert "none of these two has a latency" in words
 
 
 def test_the_next_better_one_and_its_price_are_named() -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.groups import model_of
 from bench.rows import Row
 from tui.tradeoffs.axes import LATENCY, SPARSITY, WER, X_AXES, Y_AXES, finite, following
 from tui.tradeoffs.difference import Difference, Measured, alike, difference
 from tui.tradeoffs.front import dominates, located, pareto_front, worth_keeping
-from tui.tradeoffs.lineage import dense_rows, dense_wers, idle_zeros, model_of, wer_losses
+from tui.tradeoffs.lineage import dense_rows, dense_wers, idle_zeros, wer_losses
 from tui.tradeoffs.scale import padded, round_ticks, tick_text
 
 #: Few values, so that ties are common.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.groups import Group, Scored, group_of
 from bench.rows import Row
 from tui.tradeoffs.axes import LATENCY, finite
 from tui.tradeoffs.difference import Measured, difference
@@ -14,30 +15,22 @@ DENSE = "dense"
 _MANY_ZEROS = 10.0
 
 
-def model_of(row: Row) -> str:
-    """What was pruned: as the manifest says, else the name up to the method."""
-    if row.model:
-        return row.model
-    stem, found, _ = row.name.partition(f"-{row.method}") if row.method else (row.name, "", "")
-    return stem if found else row.family
-
-
-def dense_wers(rows: Iterable[Row]) -> dict[str, float]:
-    """By model the error rate of the uncut one in full precision, in percent."""
-    best: dict[str, float] = {}
+def dense_wers(rows: Iterable[Row]) -> dict[Scored, float]:
+    """By model and speech the lowest error rate of the model that was not pruned, in percent."""
+    best: dict[Scored, float] = {}
     for row in rows:
         wer = finite(row.wer) if row.method == DENSE else None
         if wer is not None:
-            model = model_of(row)
-            best[model] = min(wer, best.get(model, wer))
+            scored = group_of(row).scored
+            best[scored] = min(wer, best.get(scored, wer))
     return best
 
 
-def wer_losses(rows: Sequence[Row], dense: Mapping[str, float]) -> list[float | None]:
-    """Percentage points of WER above the dense model; None where one of them is not known."""
+def wer_losses(rows: Sequence[Row], dense: Mapping[Scored, float]) -> list[float | None]:
+    """Percentage points of WER above the dense model on the same speech; None where not known."""
     losses: list[float | None] = []
     for row in rows:
-        wer, base = finite(row.wer), dense.get(model_of(row))
+        wer, base = finite(row.wer), dense.get(group_of(row).scored)
         losses.append(None if wer is None or base is None else wer - base)
     return losses
 
@@ -46,7 +39,7 @@ def wer_losses(rows: Sequence[Row], dense: Mapping[str, float]) -> list[float | 
 class Setting:
     """What two measurements must share for their latencies to be comparable."""
 
-    model: str
+    group: Group
     device: str
     threads: int | None
     settings: str
@@ -54,7 +47,7 @@ class Setting:
 
     @classmethod
     def of(cls, row: Row) -> Setting:
-        return cls(model_of(row), row.device, row.threads, row.settings, row.precision)
+        return cls(group_of(row), row.device, row.threads, row.settings, row.precision)
 
 
 def dense_rows(rows: Iterable[Row]) -> dict[Setting, Row]:

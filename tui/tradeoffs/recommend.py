@@ -1,4 +1,8 @@
-"""The one variant to take, why, and what the next better one would cost."""
+"""The one variant to take, why, and what the next better one would cost.
+
+All rows are to be of one device and one `bench.groups.Group`: error rates and times of others
+cannot be compared.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from bench.rows import Row
 from tui.tradeoffs.axes import LATENCY, MEMORY, SIZE, WER
 from tui.tradeoffs.budgets import Excess, Limits, excesses, unknown
 from tui.tradeoffs.difference import alike
+from tui.tradeoffs.ties import simplest, tied
 
-#: Words for how many hear alike.
 _FEW = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 
@@ -29,7 +33,10 @@ class Recommendation:
 def recommend(
     rows: Sequence[Row], limits: Limits, losses: Sequence[float | None]
 ) -> Recommendation:
-    """Of all that fit, the one that hears best; of those that hear alike, the fastest."""
+    """Of all that fit and whose WER is not significantly different from the lowest, the fastest.
+
+    Whoever's latency may be the fastest one's ties with it; `simplest` decides among those.
+    """
     able = [at for at, row in enumerate(rows) if WER.value(row) is not None and not row.problem]
     if not able:
         return Recommendation(None, "No variant here has a word error rate to choose by.")
@@ -39,8 +46,9 @@ def recommend(
         return _nearest(rows, broken)
     finest = min(fitting, key=lambda at: (_wer(rows[at]), _effort(rows[at])))
     equals = [at for at in fitting if at == finest or alike(rows[at], rows[finest], WER)]
-    best = min(equals, key=lambda at: (_effort(rows[at]), _wer(rows[at])))
-    why = _why(rows[best], len(equals))
+    fastest = tied(rows, equals)
+    best, reason = simplest(rows, fastest)
+    why = _why(rows[best], len(equals), len(fastest), reason)
     doubts = unknown(rows[best], limits, losses[best])
     if doubts:
         why += f" Whether it keeps the budget of {_listed([d.name for d in doubts])} is not known."
@@ -60,12 +68,25 @@ def _effort(row: Row) -> tuple[float, ...]:
     return (*known, -(row.achieved_percent or 0.0))
 
 
-def _why(row: Row, equals: int) -> str:
+def _why(row: Row, equals: int, fastest: int, reason: str) -> str:
     facts = f"WER {wer_with_interval(row)} %{_costs(row)}"
     if equals == 1:
-        return f"{row.name} hears best of all that fits: {facts}."
-    count = _FEW.get(equals, str(equals))
-    return f"{row.name} is the fastest of {count} that fit and hear alike: {facts}."
+        return f"{row.name} has the lowest WER of all that fit: {facts}."
+    among = f"{_count(equals)} that fit and whose WER is not significantly different"
+    if fastest == 1:
+        return f"{row.name} is the fastest of {among}: {facts}."
+    tie = (
+        f"none of these {_count(equals)} has a latency"
+        if LATENCY.value(row) is None
+        else f"the latencies of {_count(fastest)} of them overlap, which is a tie"
+        if fastest < equals
+        else "their latencies overlap, which is a tie"
+    )
+    return f"{row.name} is taken of {among}: {tie}, and it {reason}: {facts}."
+
+
+def _count(number: int) -> str:
+    return _FEW.get(number, str(number))
 
 
 def _costs(row: Row) -> str:
@@ -79,7 +100,7 @@ def _costs(row: Row) -> str:
 
 
 def _next_better(rows: Sequence[Row], broken: dict[int, list[Excess]], best: int) -> int | None:
-    """The least dear one that really hears better; it breaks some budget, or it would be taken."""
+    """The cheapest one of significantly lower WER; it breaks some budget, or it would be taken."""
     finer = [
         at
         for at in broken
@@ -96,7 +117,7 @@ def _price(
     rows: Sequence[Row], broken: dict[int, list[Excess]], best: int, better: int | None
 ) -> str:
     if better is None:
-        return "Nothing that was measured here really hears better."
+        return "Nothing that was measured here has a significantly lower WER."
     costs = "; ".join(map(str, broken[better])) or "nothing more"
     return (
         f"Next better: {rows[better].name}, WER {_wer(rows[better]):.1f} instead of "
