@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -44,15 +46,38 @@ def estimates(findings: Findings, identifier: str) -> Estimates:
     """
     profile = find_profile(identifier)
     known = list(counted(findings.measurements, findings.bundles))
-    runs = [_run(one) for one in known if _counts(one.found, profile)]
-    calibration = calibrate(runs, profile.peaks)
-    rows = {}
-    for one in known:
-        row = estimated_row(one, findings, profile, calibration)
-        rows[row.bundle_sha256, row.threads, row.settings] = row
+    runs = [run_of(one) for one in known if _counts(one.found, profile)]
+    calibration, (threads, why) = calibrate(runs, profile.peaks), threads_for(profile, runs)
+    rows = [estimated_row(one, findings, profile, calibration, threads) for one in known]
     named = {found.bundle_sha256 or found.name for found in findings.measurements}
     missing = len(named) - len({one.found.bundle_sha256 for one in known})
-    return Estimates(list(rows.values()), _about(profile, calibration, missing))
+    about = f"{_about(profile, calibration, missing)} Threads: {threads}, {why}."
+    return Estimates(each_once(rows), about)
+
+
+def each_once(rows: Iterable[Row]) -> list[Row]:
+    """Of a bundle in the same settings and for the same clips, whatever threads were measured."""
+    kept = {(row.bundle_sha256, row.settings, row.timed_clips): row for row in rows}
+    return list(kept.values())
+
+
+def threads_for(profile: Profile, runs: Sequence[Run] = ()) -> tuple[int, str]:
+    """How many threads such a device is to be guessed with, and why.
+
+    Where bundles were measured on one with several counts: what most of them were fastest with.
+    """
+    bundles: dict[str, dict[int, float]] = {}
+    for run in runs:
+        times = bundles.setdefault(run.group, {})
+        times[run.threads] = min(run.seconds, times.get(run.threads, math.inf))
+    votes = Counter(
+        min(times, key=times.__getitem__) for times in bundles.values() if len(times) > 1
+    )
+    if votes:
+        most = max(votes.values())
+        best = min(count for count, number in votes.items() if number == most)
+        return best, "what was measured there is fastest so"
+    return min(profile.threads, profile.cores), "as the profile says"
 
 
 def counted(
@@ -79,7 +104,7 @@ def counted(
             yield Counted(found, works[key], seconds)
 
 
-def _run(one: Counted) -> Run:
+def run_of(one: Counted) -> Run:
     middle = statistics.median(sample.seconds for sample in one.found.samples)
     return Run(one.work, one.found.threads, middle, one.found.bundle_sha256 or "")
 
@@ -116,15 +141,15 @@ def machine_of(found: Measurement) -> Machine:
 
 
 def estimated_row(
-    one: Counted, findings: Findings, profile: Profile, calibration: Calibration
+    one: Counted, findings: Findings, profile: Profile, calibration: Calibration, threads: int
 ) -> Row:
     """What the bundle is stays; what was measured of it elsewhere goes."""
     [measured] = rows_from([one.found], findings.manifests)
-    threads = min(one.found.threads, profile.cores)
     seconds = estimate(one.work, profile.peaks, threads=threads, calibration=calibration)
     kept = ("name", "family", "method", "requested_percent", "achieved_percent", "model_percent",
             "wer", "wer_low", "wer_high", "cer", "size_mib", "precision", "model", "settings",
-            "bundle_sha256")  # fmt: skip
+            "bundle_sha256", "corpus", "clips", "normalizer", "window", "timed_corpus",
+            "timed_clips")  # fmt: skip
     return replace(
         Row(**{name: getattr(measured, name) for name in kept}),
         device=profile.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -59,11 +60,11 @@ def labels(groups: Iterable[Group]) -> dict[Group, str]:
     """A short name for each that tells it from the others: `whisper-tiny.en, librispeech-dev`."""
     distinct = list(dict.fromkeys(groups))
     shorts = {group.model: PurePath(group.model).name for group in distinct}
-    known = list(shorts.values())
+    known = Counter(shorts.values())
     return {
         group: ", ".join(
             [
-                (group.model if known.count(short) > 1 else short) or "unknown model",
+                (group.model if known[short] > 1 else short) or "unknown model",
                 group.corpus or "unknown corpus",
                 *_details(group, distinct),
             ]
@@ -71,6 +72,14 @@ def labels(groups: Iterable[Group]) -> dict[Group, str]:
         for group in distinct
         for short in [shorts[group.model]]
     }
+
+
+def short_labels(groups: Iterable[Group]) -> dict[Group, str]:
+    """As `labels`, but no more than the model's name where that has but one group."""
+    full = labels(groups)
+    names = {group: PurePath(group.model).name for group in full}
+    counts = Counter(names.values())
+    return {g: names[g] if names[g] and counts[names[g]] == 1 else full[g] for g in full}
 
 
 def _details(group: Group, others: Iterable[Group]) -> Iterable[str]:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.console import SafeConsole
-from bench.rows import ESTIMATED, Row
+from bench.groups import Group, group_of, in_groups, labels
+from bench.rows import ESTIMATED, OTHER_CLIPS, Row
 from speech.printable import printable
 
 # Said wherever sparsity stands beside latency, because readers expect one to buy the other.
@@ -21,6 +22,11 @@ CAPTION = (
 )
 # Where the device's own WER is shown: its clips are few.
 DEVICE_CAPTION = "WER there is of what was heard while measuring."
+OTHER_CAPTION = (
+    f"{OTHER_CLIPS} rows were timed on another corpus than the host's WER is of: latency, RTF and "
+    "the device's WER are of that."
+)
+GROUP_CAPTION = "Rows of different groups cannot be compared:"
 ESTIMATE_CAPTION = "ESTIMATED rows were not measured: they are reckoned, and may be far off."
 
 
@@ -122,14 +128,31 @@ COLUMNS = (
 
 
 def columns_for(rows: Sequence[Row], *, narrow: bool = False) -> list[Column]:
-    """Those that say something of these rows."""
-    told = [column for column in COLUMNS if column.shown(rows)]
+    """Those that say something of these rows, after the group's number where there are several."""
+    numbers = {group: str(at) for at, group in enumerate(_groups(rows), start=1)}
+    group = Column("group", lambda row: numbers.get(group_of(row), ""))
+    first = [group] if len(numbers) > 1 else []
+    told = [*first, *(column for column in COLUMNS if column.shown(rows))]
     return [column for column in told if not (narrow and column.wide_only)]
+
+
+def legend(rows: Sequence[Row]) -> list[str]:
+    """What each number in the column of groups stands for; nothing where there is one group."""
+    names = labels(_groups(rows))
+    if len(names) < 2:
+        return []
+    return [GROUP_CAPTION, *(f"{at}: {name}" for at, name in enumerate(names.values(), start=1))]
+
+
+def _groups(rows: Sequence[Row]) -> list[Group]:
+    """Of the rows that have numbers: what failed early is compared with nothing."""
+    told = (row for row in rows if row.wer is not None or row.latency_ms is not None)
+    return list(in_groups(told))
 
 
 def table(rows: Sequence[Row], *, narrow: bool = False) -> Table:
     """For a terminal; failed rows are dimmed and their reasons stand in the caption."""
-    text = Text("\n".join([caption(rows), *problems(rows)]))
+    text = Text("\n".join([caption(rows), *legend(rows), *problems(rows)]))
     grid = Table(caption=text, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     columns = columns_for(rows, narrow=narrow)
     for column in columns:
@@ -163,16 +186,22 @@ def markdown(rows: Sequence[Row]) -> str:
     rules = ["---:" if column.is_number else "---" for column in columns]
     lines = [heads, rules, *([_escaped(column.cell(row)) for column in columns] for row in rows)]
     grid = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    return (
-        "\n\n".join([grid, caption(rows), *(f"- {problem}" for problem in problems(rows))]) + "\n"
-    )
+    notes = [f"- {line}" for line in (*legend(rows)[1:], *problems(rows))]
+    told = " ".join([caption(rows), *legend(rows)[:1]])
+    return "\n\n".join([grid, told, *notes]) + "\n"
 
 
 def caption(rows: Sequence[Row]) -> str:
     """What a reader must know of the columns that are shown."""
     there = any(row.device_wer is not None for row in rows)
     estimated = any(ESTIMATED in row.verdicts for row in rows)
-    notes = [(CAPTION, True), (DEVICE_CAPTION, there), (ESTIMATE_CAPTION, estimated)]
+    other = any(OTHER_CLIPS in row.verdicts for row in rows)
+    notes = [
+        (CAPTION, True),
+        (DEVICE_CAPTION, there),
+        (OTHER_CAPTION, other),
+        (ESTIMATE_CAPTION, estimated),
+    ]
     return " ".join(note for note, holds in notes if holds)
 
 

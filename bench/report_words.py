@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.agent.measurement import Fact, Measurement
 from bench.report_page import Block, Code, Grid, Points, Text
-from bench.rows import ESTIMATED, Row, machine_of
+from bench.rows import ESTIMATED, OTHER_CLIPS, Row, machine_of
 
 VERDICTS = {
     "VALID": "nothing speaks against it.",
@@ -20,6 +20,7 @@ VERDICTS = {
     "TOO_FEW": "there are fewer samples than were asked for, or than an interval needs.",
     "EMULATED": "an emulator ran it: speed, memory and heat are not those of the device.",
     ESTIMATED: "nobody measured it: it is reckoned from operations, bytes and data sheets.",
+    OTHER_CLIPS: "it was timed on another corpus than its WER is of.",
 }
 
 #: What is told of a machine, in this order; the keys are those of the agent's environment.

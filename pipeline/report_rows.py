@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
-from bench.groups import model_of
+from bench.groups import Group as Comparable
+from bench.groups import group_of, model_of, short_labels
 from bench.remote.devices import THIS
 from bench.rows import ESTIMATED, Row, rows_from
 from bench.sources import Findings
@@ -40,13 +41,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Group:
-    """The results of one model on one device."""
+    """Results that may be compared: of one model, on the same speech, on one device."""
 
     model: str
     device: str
     results: Sequence[Result]
     #: What a result has of its own besides method and sparsity, such as int8.
     mark: Reader = field(compare=False)
+    #: The model, with the speech where the page has several groups of that model.
+    label: str = ""
 
     @property
     def rows(self) -> list[Row]:
@@ -59,7 +62,8 @@ class Group:
 
     @property
     def name(self) -> str:
-        return f"{self.model} on {self.device}" if self.device else self.model
+        label = self.label or self.model
+        return f"{label} on {self.device}" if self.device else label
 
     @property
     def title(self) -> str:
@@ -133,15 +137,17 @@ def results_of(findings: Findings) -> list[Result]:
 
 
 def groups_of(results: Sequence[Result]) -> list[Group]:
-    """Of each model on each device: results of others are not to be compared in a picture."""
-    groups: dict[tuple[str, str], list[Result]] = {}
+    """Of each model, speech and device: others are not to be compared in a picture."""
+    groups: dict[tuple[Comparable, str], list[Result]] = {}
     for result in results:
-        groups.setdefault((model_name(result.row), result.row.device), []).append(result)
+        groups.setdefault((group_of(result.row), result.row.device), []).append(result)
     devices = {device for _, device in groups}
+    names = short_labels(key for key, _ in groups)
     return [
-        Group(model or "all", device if len(devices) > 1 or device not in ("", THIS) else "",
-              found, differing([result.row for result in found], CONDITIONS))
-        for (model, device), found in groups.items()
+        Group(model_name(found[0].row) or "all",
+              device if len(devices) > 1 or device not in ("", THIS) else "",
+              found, differing([result.row for result in found], CONDITIONS), names[key])
+        for (key, device), found in groups.items()
     ]  # fmt: skip
 
 

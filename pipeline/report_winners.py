@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench.agent.verdicts import EMULATED
-from bench.estimates import counted, estimated_row, machine_of
+from bench.estimates import counted, each_once, estimated_row, machine_of, threads_for
+from bench.groups import Group, in_groups, labels
 from bench.report_page import Block, Grid, Text
 from bench.rows import ESTIMATED, Row
 from bench.sources import Findings
@@ -25,31 +26,47 @@ _NO_GUESS = (
 )
 _CAPTION = (
     f"{ESTIMATED} is a guess: nobody measured there, and the time is reckoned from the operations "
-    "and bytes of the graphs and the figures of data sheets. It may be off by several times, and "
-    "says nothing of memory. Of all that keeps a device's budgets, the variant that hears best is "
-    "taken; of those that are not really different from it, the fastest."
+    "and bytes of the graphs and the figures of data sheets, for as many threads as the device's "
+    "profile names. It may be off by several times, and says nothing of memory. Of all that keeps "
+    "a device's budgets, the variant with the lowest WER is taken; of those whose WER is not "
+    "significantly different from it, the fastest; and of those whose latencies overlap the "
+    "smallest, the simplest, the most exact."
+)
+_GROUPS = (
+    "Variants are compared with those of the same model only, scored and timed on the same clips: "
+    "there is a line for each of these groups."
 )
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """The answer for one device."""
+    """The answer for one device and group."""
 
     profile: Profile
     #: The device that was measured on; empty for a guess.
     device: str
+    group: Group
     rows: Sequence[Row]
 
 
 def winners(results: Sequence[Result], findings: Findings) -> list[Block]:
-    """A line for each device profile."""
+    """A line for each device profile and for each group of what may be compared."""
     boards = _boards()
     choices = list(_choices(results, findings, boards))
-    lines = [_line(choice) for choice in choices]
-    if not lines:
+    if not choices:
         return []
+    names = labels(choice.group for choice in choices)
     heads = ["device", "budgets", "known by", "take", "why"]
+    lines = [_line(choice) for choice in choices]
+    if len(names) > 1:
+        heads.insert(1, "of")
+        lines = [
+            [line[0], names[choice.group], *line[1:]]
+            for line, choice in zip(lines, choices, strict=True)
+        ]
     blocks: list[Block] = [Grid(heads, lines, [False] * len(heads))]
+    if len(names) > 1:
+        blocks.append(Text(_GROUPS))
     if any(not choice.device for choice in choices):
         blocks.append(Text(_CAPTION))
     if len({choice.profile.id for choice in choices}) < len(boards):
@@ -75,14 +92,13 @@ def _choices(
     ]  # fmt: skip
     for board in boards:
         for device, rows in measured.get(board.id, {}).items():
-            yield _Choice(board, device, rows)
+            for group, comparable in in_groups(rows).items():
+                yield _Choice(board, device, group, comparable)
         if board.id not in measured:
-            guesses = {
-                (row.bundle_sha256, row.threads, row.settings): row
-                for row in (estimated_row(one, findings, board, Calibration()) for one in known)
-            }
-            if guesses:
-                yield _Choice(board, "", list(guesses.values()))
+            threads, _ = threads_for(board)
+            guesses = [estimated_row(one, findings, board, Calibration(), threads) for one in known]
+            for group, comparable in in_groups(each_once(guesses)).items():
+                yield _Choice(board, "", group, comparable)
 
 
 def _measured(results: Sequence[Result]) -> dict[str, dict[str, list[Row]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rows import Row
+from bench.speech_used import clips_told
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import json_from
@@ -74,6 +75,9 @@ def _row(sweep: Sweep, point: Point) -> Row:
         wer_low=100 * score.wer_low,
         wer_high=100 * score.wer_high,
         cer=100 * score.cer,
+        corpus=score.corpus,
+        clips=clips_told(score.clips, score.clip_set, score.words),
+        normalizer=score.normalizer,
     )
 
 

@@ -11,6 +11,7 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.groups import model_of
 from bench.rows import Row
 from tui.columns import COLUMN_OF, COLUMNS, DEVICE, NAME, REMOVED, WITH_DEVICE, Column
 from tui.glyphs import glyph_of
@@ -19,7 +20,7 @@ from tui.source.records import Computed, Detail, Record
 from tui.tradeoffs.axes import ALL_AXES, WER, X_AXES, Axis
 from tui.tradeoffs.budgets import KINDS, WER_LOSS, Excess, Limits, excesses
 from tui.tradeoffs.front import pareto_front
-from tui.tradeoffs.lineage import DENSE, Setting, idle_zeros, model_of
+from tui.tradeoffs.lineage import DENSE, Setting, idle_zeros
 from tui.tradeoffs.recommend import Recommendation, recommend
 from tui.words import Told
 

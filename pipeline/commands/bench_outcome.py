@@ -94,9 +94,15 @@ def _tell_best(outcome: Outcome) -> None:
     if choice is None:
         return
     settings = ", ".join(f"{key} {_typed(value)}" for key, value in choice.settings.items())
+    tie = (
+        f" The latencies of {choice.tied} of them overlap, which is a tie; this one takes the "
+        "fewest bytes, threads and settings."
+        if choice.tied > 1
+        else ""
+    )
     click.echo(
         f"{outcome.device}: best of {choice.tried} is {choice.bundle} with {settings}: "
-        f"{1000 * choice.seconds:.1f} ms a clip.",
+        f"{1000 * choice.seconds:.1f} ms a clip.{tie}",
         err=True,
     )
 

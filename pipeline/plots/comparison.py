@@ -14,10 +14,12 @@ from pipeline.plots.looks import MOST_MARKS, MOST_METHODS, Looks
 from pipeline.plots.sources import Run, readers
 from pipeline.plots.style import save, slide, styled_slide
 from speech.errors import BadInput
-from tui.tradeoffs.axes import ALL_AXES, DEVICE_WER, Axis
+from tui.tradeoffs.axes import ALL_AXES, DEVICE_WER, ENERGY, LATENCY, RTF, Axis
 
 #: By the key that the terminal uses, too.
 AXES = {axis.key: axis for axis in (*ALL_AXES, DEVICE_WER)}
+#: What depends on the clips that a device was given.
+_TIMED = (LATENCY, RTF, ENERGY, DEVICE_WER)
 
 
 def compared(runs: Sequence[Run], x: Axis, y: Axis) -> Lines:
@@ -36,7 +38,8 @@ def compared(runs: Sequence[Run], x: Axis, y: Axis) -> Lines:
                 f"None of the {len(rows)} results has a number for {axis.key}; "
                 f"there are: {', '.join(there)}."
             )
-    shown = lines_of([row for row in rows if _has(row, x, y)], readers(runs))
+    timed = any(axis in _TIMED for axis in (x, y))
+    shown = lines_of([row for row in rows if _has(row, x, y)], readers(runs, timed=timed))
     _refuse_too_many(shown)
     return shown
 

@@ -102,12 +102,45 @@ def chosen(
     return left
 
 
-def readers(runs: Sequence[Run]) -> dict[str, Reader]:
-    """What the results of several runs may differ in, besides method and sparsity."""
+def readers(runs: Sequence[Run], *, timed: bool) -> dict[str, Reader]:
+    """What the results of several runs may differ in, besides method and sparsity.
+
+    `timed` is for pictures with a quantity that depends on the clips a device was timed on.
+    """
+    rows = [row for run in runs for row in run.rows]
     names = {id(row): run.name for run in runs for row in run.rows}
+    clips: dict[str, Reader] = {"timed": lambda row: row.timed_clips} if timed else {}
     return {
         "run": lambda row: names.get(id(row), ""),
-        "model": model_name,
+        "model": _model_reader(rows),
+        "speech": _speech_reader(rows),
         "device": lambda row: row.device,
+        **clips,
         **CONDITIONS,
     }
+
+
+def _model_reader(rows: Sequence[Row]) -> Reader:
+    """The last part of its name, unless two models share that."""
+    parts: dict[str, set[str]] = {}
+    for row in rows:
+        if row.model:
+            parts.setdefault(model_name(row), set()).add(row.model)
+    return lambda row: row.model if len(parts.get(model_name(row), ())) > 1 else model_name(row)
+
+
+def _speech_reader(rows: Sequence[Row]) -> Reader:
+    """The corpus of the WER, with its clips and normaliser where it has several of them."""
+    clips: dict[str, set[str]] = {}
+    normalizers: dict[str, set[str]] = {}
+    for row in rows:
+        clips.setdefault(row.corpus, set()).add(row.clips)
+        normalizers.setdefault(row.corpus, set()).add(row.normalizer)
+
+    def read(row: Row) -> str:
+        told = [row.corpus or "unknown corpus"]
+        told += [row.clips] if len(clips[row.corpus] - {""}) > 1 else []
+        told += [row.normalizer] if len(normalizers[row.corpus] - {""}) > 1 else []
+        return ", ".join(filter(None, told))
+
+    return read

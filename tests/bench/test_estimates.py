@@ -121,13 +121,44 @@ def test_only_runs_on_such_a_device_set_the_scale(findings: Findings) -> None:
         assert (other.latency_ms or 0) == pytest.approx(3 * (one.latency_ms or 0))
 
 
+def test_the_guess_is_for_the_profiles_threads_not_those_that_were_measured(
+    findings: Findings,
+) -> None:
+    """Measured with one thread here, a Pi 4 that has four is not guessed as if it had one."""
+    for profile in map(load_profile, ("pi-4b", "m4", "pi-zero-2w")):
+        guessed = estimates(findings, profile.id)
+        assert {row.threads for row in guessed.rows} == {profile.threads}
+        assert f"Threads: {profile.threads}, as the profile says." in guessed.about
+    twice = [replace(one, threads=count) for one in findings.measurements for count in (1, 2)]
+    assert len(estimates(replace(findings, measurements=twice), "pi-4b").rows) == len(WIDTHS)
+
+
+def test_threads_that_were_fastest_on_such_a_device_are_taken(findings: Findings) -> None:
+    def with_threads(count: int, factor: float) -> list[Measurement]:
+        return [
+            replace(
+                pi(one),
+                threads=count,
+                samples=tuple(replace(s, seconds=factor * s.seconds) for s in one.samples),
+            )
+            for one in findings.measurements
+        ]
+
+    tried = [*with_threads(1, 1.0), *with_threads(2, 0.6), *with_threads(4, 0.9)]
+    guessed = estimates(replace(findings, measurements=tried), "pi-4b")
+    assert {row.threads for row in guessed.rows} == {2}
+    assert "Threads: 2, what was measured there is fastest so." in guessed.about
+    once = estimates(replace(findings, measurements=with_threads(1, 1.0)), "pi-4b")
+    assert {row.threads for row in once.rows} == {4}  # one count says nothing of the others
+
+
 def test_what_is_not_at_hand_is_counted_and_threads_fit_the_device(
     findings: Findings, tmp_path: Path
 ) -> None:
     many = [replace(one, threads=64) for one in findings.measurements]
     some = dict(list(findings.bundles.items())[:1])
     guessed = estimates(Findings(many, some, findings.manifests), "pi-5")
-    assert [row.threads for row in guessed.rows] == [load_profile("pi-5").cores]
+    assert [row.threads for row in guessed.rows] == [load_profile("pi-5").threads]
     assert "2 bundles are left out" in guessed.about
     vague = {sha256: Bundle.open(write_tiny_bundle(tmp_path / "v", "v")) for sha256 in some}
     assert estimates(Findings(many, vague, findings.manifests), "pi-5").rows == []

@@ -40,6 +40,23 @@ def test_the_fastest_that_hears_as_well_as_any_wins() -> None:
     assert [found.environment for found in marked(cases)] == [{}, {"best_of": 3}, {}]
 
 
+def test_settings_of_overlapping_latencies_tie_and_the_fewest_threads_win() -> None:
+    def timed(case: str, threads: int, low: float, middle: float, high: float) -> Measurement:
+        found = replace(heard(case, middle, 0.1), threads=threads)
+        assert found.latency
+        return replace(found, latency=replace(found.latency, median_low=low, median_high=high))
+
+    one, two = timed("t1", 1, 0.19, 0.21, 0.23), timed("t2", 2, 0.18, 0.20, 0.22)
+    four = timed("t4", 4, 0.30, 0.31, 0.32)
+    for order in ([one, two, four], [four, two, one]):
+        choice = best(order)
+        assert choice is not None
+        assert (choice.case, choice.tied, choice.tried) == ("t1", 2, 3)
+    faster = best([one, timed("t2", 2, 0.10, 0.11, 0.12)])
+    assert faster is not None
+    assert (faster.case, faster.tied) == ("t2", 1)
+
+
 def test_clips_without_texts_leave_speed_alone_to_decide() -> None:
     quick = replace(PLAIN, case="quick", latency=summarise([0.1]))
     choice = best([PLAIN, quick])

@@ -193,7 +193,9 @@ def test_the_winner_is_measured_where_it_can_be_and_a_guess_elsewhere(
     _, budgets, known, take, why = lines["Raspberry Pi 5"]
     assert (known, take) == ("measured on pi", "sew-dense_finetune")
     assert "WER loss 2 points" in budgets and "ESTIMATED" not in why
-    assert why.startswith("sew-dense_finetune hears best of all that fits: WER 3.0 [2.7–3.3] %")
+    assert why.startswith(
+        "sew-dense_finetune has the lowest WER of all that fit: WER 3.0 [2.7–3.3] %"
+    )
     _, _, known, _, why = lines["Raspberry Pi Zero 2 W"]
     assert known == "ESTIMATED" and "(ESTIMATED)" in why
     assert "Whether it keeps the budget of memory is not known." in why

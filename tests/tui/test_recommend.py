@@ -93,13 +93,9 @@ def test_a_chain_of_overlaps_does_not_make_the_slow_end_as_fast_as_the_fastest()
 
 
 def test_one_that_is_hardly_known_makes_no_slow_one_fast() -> None:
-    vague, quick, slow = (
-        timed("vague", 10.0, 9.0),
-        timed("quick", 12.0, 0.1),
-        timed("slow", 18.0, 0.1),
-    )
-    slow = replace(slow, size_mib=1.0)
-    name, words = recommended([replace(vague, size_mib=20.0), quick, slow])
+    vague = timed("vague", 10.0, 9.0, size_mib=20.0)
+    slow = timed("slow", 18.0, 0.1, size_mib=1.0)
+    name, words = recommended([vague, timed("quick", 12.0, 0.1), slow])
     assert name == "quick"
     assert "the latencies of two of them overlap" in words
 
