@@ -35,7 +35,9 @@ class Group:
 
 
 def group_of(row: Row) -> Group:
-    timed = " of ".join(filter(None, (row.timed_clips, row.timed_corpus)))
+    count, _, which = row.timed_clips.partition(" (")
+    timed = f"{count or 'clips'} of {row.timed_corpus}" if row.timed_corpus else count
+    timed += f" ({which}" if which else ""
     scored = (model_of(row), row.corpus, row.clips, row.normalizer)
     return Group(*scored, row.window, timed)
 

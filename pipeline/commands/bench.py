@@ -16,13 +16,15 @@ from pipeline.commands.bench_outcome import finish, refuse_output
 from pipeline.commands.bench_settings import chosen_settings, settings_options
 from pipeline.commands.ranges import SECONDS, SEEDS
 from pipeline.progress import bars
-from speech.corpora import open_corpus
+from speech.corpora import Corpus, open_corpus
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.agent.job import Plan
+    from bench.own_speech import Share
     from bench.remote.devices import Device
-    from bench.remote.work import Worker
+    from bench.remote.fleet import Begin, Outcome
+    from bench.remote.work import Request, Worker
     from runtime.bundle import Bundle
 
 
@@ -64,8 +66,15 @@ def _names(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
     show_default=True,
     help="Names of devices, with commas between them; they are measured in parallel.",
 )
-@click.option("--clips", default="demo", show_default=True, help="Name or folder of a corpus.")
-@click.option("--count", type=click.IntRange(1), default=8, show_default=True, help="Clips of it.")
+@click.option(
+    "--clips",
+    help="Name or folder of a corpus [default: what each bundle was evaluated on, or else demo].",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    help="Clips of it, drawn at random [default: those that its recipe times, or else 8].",
+)
 @settings_options
 @click.option(
     "--samples",
@@ -101,8 +110,8 @@ def run(
     /,
     bundles: tuple[Path, ...],
     devices: list[str],
-    clips: str,
-    count: int,
+    clips: str | None,
+    count: int | None,
     samples: int | None,
     budget: float | None,
     sustained: float | None,
@@ -115,42 +124,53 @@ def run(
     output: Path | None,
     **_: object,
 ) -> None:
-    """Measure BUNDLES (folders or .secateur files) on devices: speed, memory, and what is heard.
+    """Measure BUNDLES on devices: speed, memory, and transcripts.
 
-    Each case is a fresh process, and cases take turns in random order. Ctrl-C only ends the
-    looking on: `secateur bench attach DEVICE` picks it up again, `secateur bench stop DEVICE`
-    ends it.
+    BUNDLES are folders or .secateur files; a folder with bundles in it, as `secateur run` leaves
+    it, stands for all of them. Each case is a fresh process, and cases take turns in random order.
+    Bundles that were evaluated on different corpora are measured in a job each, one after another.
+    Ctrl-C only ends the looking on: `secateur bench attach DEVICE` picks it up again, `secateur
+    bench stop DEVICE` ends it.
     """
+    from bench.own_speech import CLIPS
     from bench.remote.devices import find_device
     from bench.remote.fleet import all_at_once
     from bench.remote.work import Request
+    from runtime.bundles_named import bundles_named
 
     targets = [find_device(name) for name in devices]
     plan = _plan(samples, budget, sustained)
     if detach and output:
         raise BadInput("--detach waits for no results: give -o to `secateur bench attach` instead.")
     refuse_output(output)
-    corpus = open_corpus(clips, limit=count, seed=seed)
+    paths = bundles_named(bundles)
+    named = open_corpus(clips, limit=count or CLIPS, seed=seed) if clips else None
+    outcomes: list[Outcome] = []
     with ExitStack() as stack:
-        found = _opened(bundles, stack)
-        opened = list(found.values())
-        request = Request(
-            opened,
-            corpus,
-            settings=chosen_settings(ctx, opened, corpus),
-            plan=plan,
-            seed=seed,
-            wait=wait,
-            in_place=all(path.is_dir() for path in found),
-            tune=tune,
-        )
-        _remember(found)
-        with _workers(targets, offline=offline) as workers:
-            outcomes = all_at_once(
-                workers, lambda worker: worker.begin(request), look_on=not detach
+        found = _opened(paths, stack)
+        places, opened = list(found), list(found.values())
+        for share in _shares(opened, named, count, seed):
+            those = [opened[at] for at in share.bundles]
+            request = Request(
+                those,
+                share.corpus,
+                settings=chosen_settings(ctx, those, share.corpus),
+                plan=plan,
+                seed=seed,
+                wait=wait or bool(outcomes),
+                in_place=all(places[at].is_dir() for at in share.bundles),
+                tune=tune,
             )
-    left_out = len(set(bundles)) - len(found)
-    finish(outcomes, as_json=as_json, output=output, detach=detach, left_out=left_out)
+            _remember({places[at]: opened[at] for at in share.bundles})
+            with _workers(targets, offline=offline) as workers:
+                outcomes += all_at_once(workers, _begin(request), look_on=not detach)
+            if any(outcome.detached for outcome in outcomes) and not detach:
+                break
+    manifests = {bundle.sha256: bundle.manifest for bundle in opened}
+    left_out = len(set(paths)) - len(found)
+    finish(
+        outcomes, manifests, as_json=as_json, output=output, detach=detach, left_out=left_out
+    )
 
 
 @command.command("attach", epilog="Example: secateur bench attach pi -o results.jsonl")
@@ -202,6 +222,24 @@ def stop(device: str, job: str | None, as_json: bool) -> None:
         click.echo(f"{device}: job {found.id} is stopped; `{again}` goes on with it.")
     else:
         click.echo(f"{device}: job {found.id} does not run.")
+
+
+def _shares(
+    bundles: Sequence[Bundle], named: Corpus | None, count: int | None, seed: int
+) -> list[Share]:
+    """What is timed on which clips: all on those that are named, or each on its own."""
+    from bench.own_speech import Share, own_speech
+
+    if named:
+        return [Share(named, range(len(bundles)))]
+    shares, told = own_speech(bundles, count=count, seed=seed)
+    for sentence in told:
+        click.echo(f"secateur: {sentence}", err=True)
+    return shares
+
+
+def _begin(request: Request) -> Begin:
+    return lambda worker: worker.begin(request)
 
 
 def _opened(paths: Sequence[Path], stack: ExitStack) -> dict[Path, Bundle]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.results import read_results, write_results
+from bench.rows import rows_from
 from bench.tuning import best
 from pipeline.commands.bench_settings import TRAINED
 from runtime.beside import alone_in
@@ -22,6 +23,7 @@ from speech.errors import BadInput
 if TYPE_CHECKING:
     from bench.agent.measurement import Measurement
     from bench.remote.fleet import Outcome
+    from runtime.bundle import Manifest
 
 
 def refuse_output(output: Path | None) -> None:
@@ -34,6 +36,7 @@ def refuse_output(output: Path | None) -> None:
 
 def finish(
     outcomes: Sequence[Outcome],
+    manifests: Mapping[str, Manifest] | None = None,
     *,
     as_json: bool,
     output: Path | None,
@@ -50,12 +53,15 @@ def finish(
         jobs = [{"device": one.device, "job": one.job.id} for one in outcomes if one.job]
         click.echo(json.dumps(jobs))
     elif as_json:
-        click.echo(json.dumps([asdict(measurement) for measurement in measurements]))
+        rows = rows_from(measurements, manifests)
+        marked = zip(measurements, rows, strict=True)
+        click.echo(
+            json.dumps([asdict(found) | {"verdicts": row.verdicts} for found, row in marked])
+        )
     elif measurements:
         from bench.report import show
-        from bench.rows import rows_from
 
-        show(rows_from(measurements))
+        show(rows_from(measurements, manifests))
     for outcome in outcomes:
         if outcome.job and outcome.job.tune and outcome.measurements:
             _tell_best(outcome)
