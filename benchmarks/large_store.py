@@ -39,23 +39,7 @@ BOARDS = (
     ("Raspberry Pi 5 Model B Rev 1.0", "Cortex-A76"), ("Raspberry Pi 4 Model B Rev 1.5",
     "Cortex-A72"), ("Raspberry Pi Zero 2 W Rev 1.0", "Cortex-A53"), ("", "Apple M2"),
 )  # fmt: skip
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "seven",
-    "wizards",
-    "mix",
-    "strong",
-    "potions",
-]
+WORDS = "the quick brown fox jumps over a lazy dog while seven wizards mix strong potions"
 CASES_OF_A_JOB = 100
 CLIPS, SAMPLES, LAYERS = 4, 12, 48
 
@@ -110,7 +94,7 @@ class Variants:
         draw = random.Random(f"{self._seed} {number} measured")
         name, shares = manifest["name"], manifest["sparsity"]
         clips = [(f"{61 + clip}-70968-{clip:04}.flac", 2.0 + clip) for clip in range(CLIPS)]
-        said = [" ".join(draw.choices(WORDS, k=9)) for _ in clips]
+        said = [" ".join(draw.choices(WORDS.split(), k=9)) for _ in clips]
         found = Measurement(
             bundle=f"/home/pi/.local/share/secateur/bundles/{name}",
             name=name,
