@@ -50,7 +50,7 @@ def estimates(findings: Findings, identifier: str) -> Estimates:
     calibration, (threads, why) = calibrate(runs, profile.peaks), threads_for(profile, runs)
     rows = [estimated_row(one, findings, profile, calibration, threads) for one in known]
     named = {found.bundle_sha256 or found.name for found in findings.measurements}
-    missing = len(named) - len({one.found.bundle_sha256 for one in known})
+    missing = findings.elsewhere + len(named) - len({one.found.bundle_sha256 for one in known})
     about = f"{_about(profile, calibration, missing)} Threads: {threads}, {why}."
     return Estimates(each_once(rows), about)
 

@@ -1,11 +1,17 @@
-"""The rows with all of their columns, for other programs: CSV and Parquet."""
+"""The rows with all of their columns, for other programs: JSON, CSV and Parquet.
+
+However many they are, only some are in memory at a time.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,15 +19,39 @@ from bench.rows import Row
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 
+#: Rows that are put together before they are handed on.
+_BATCH = 1000
+_NAMES = [field.name for field in fields(Row)]
+_values = attrgetter(*_NAMES)
 
-def csv_text(rows: Sequence[Row]) -> str:
-    """With a line of names; an empty field was not measured, several verdicts have a space."""
+
+def json_parts(rows: Iterable[Row]) -> Iterator[str]:
+    """A list of objects, in parts that are one text together."""
+    before = "["
+    for batch in _batches(rows):
+        tables = (dict(zip(_NAMES, _values(row), strict=True)) for row in batch)
+        yield before + ", ".join(map(json.dumps, tables))
+        before = ", "
+    yield "]\n" if before == ", " else "[]\n"
+
+
+def csv_parts(rows: Iterable[Row]) -> Iterator[str]:
+    """With a line of names; an empty field was not measured, several verdicts have a space.
+
+    The parts are one text together.
+    """
+    yield _csv([_NAMES])
+    place = _NAMES.index("verdicts")
+    for batch in _batches(rows):
+        lines = [list(_values(row)) for row in batch]
+        for line in lines:
+            line[place] = " ".join(line[place])
+        yield _csv(lines)
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        cells = {**asdict(row), "verdicts": " ".join(row.verdicts)}
-        writer.writerow({name: _no_formula(cell) for name, cell in cells.items()})
+    csv.writer(out, lineterminator="\n").writerows(map(_no_formula, line) for line in lines)
     return out.getvalue()
 
 
@@ -31,7 +61,13 @@ def _no_formula(cell: object) -> object:
     return f"'{cell}" if is_formula else cell
 
 
-def write_parquet(rows: Sequence[Row], path: Path) -> None:
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(rows)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def write_parquet(rows: Iterable[Row], path: Path) -> None:
     """Whole or not at all; a file that is there gives way to it."""
     try:
         import pyarrow  # type: ignore[import-untyped]
@@ -46,10 +82,15 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
         str | None: pyarrow.string(),
         int: pyarrow.int64(),
         int | None: pyarrow.int64(),
+        bool: pyarrow.bool_(),
         float | None: pyarrow.float64(),
         tuple[str, ...]: pyarrow.list_(pyarrow.string()),
     }
     schema = pyarrow.schema([(name, kinds[hint]) for name, hint in get_type_hints(Row).items()])
-    table = pyarrow.Table.from_pylist([asdict(row) for row in rows], schema=schema)
-    with whole_file(path, replace=True) as file:
-        pyarrow.parquet.write_table(table, file)
+    with (
+        whole_file(path, replace=True) as file,
+        pyarrow.parquet.ParquetWriter(file, schema) as writer,
+    ):
+        for batch in _batches(rows):
+            tables = [dict(zip(_NAMES, _values(row), strict=True)) for row in batch]
+            writer.write_table(pyarrow.Table.from_pylist(tables, schema=schema))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
@@ -29,29 +30,44 @@ def read_results(path: Path, problems: list[str] | None = None) -> list[Measurem
     Whoever only looks gives a list, to which a sentence on such a line is added while the others
     are read; but a file without any good line is BadInput all the same.
     """
-    measurements, wrong = [], []
-    try:
-        with path.open("rb") as file:
-            for line in raw_lines(file, _LONGEST_LINE):
-                if line.is_too_long or line.data.strip():
-                    try:
-                        measurements.append(_parsed(line))
-                    except ValueError as problem:
-                        wrong.append(f"{path}, line {line.number}: {problem}")
-                        if problems is None:
-                            break
-    except FileNotFoundError as problem:
-        raise BadInput(
-            f"{path}: there is no such results file; `secateur run RECIPE` writes one."
-        ) from problem
-    except OSError as problem:
-        raise BadInput(f"{path}: the results cannot be read ({problem.strerror}).") from problem
-    if wrong and (problems is None or not measurements):
+    return [found for _, found in results_in(path, problems)]
+
+
+def results_in(
+    path: Path, problems: list[str] | None = None
+) -> Iterator[tuple[int, Measurement]]:
+    """As `read_results` and one after another, each with the byte at which its line begins."""
+    wrong: list[str] = []
+    at, is_any_good = 0, False
+    with _in_a_sentence(path), path.open("rb") as file:
+        for line in raw_lines(file, _LONGEST_LINE):
+            if line.is_too_long or line.data.strip():
+                try:
+                    found = _parsed(line)
+                except ValueError as problem:
+                    wrong.append(f"{path}, line {line.number}: {problem}")
+                    if problems is None:
+                        break
+                else:
+                    is_any_good = True
+                    yield at, found
+            at = file.tell()
+    if wrong and (problems is None or not is_any_good):
         raise BadInput(f"{wrong[0]}: name a results.jsonl as Secateur writes it.")
     if problems is not None:
         left_out = [f"{sentence}; the line is left out." for sentence in wrong]
         problems += first_few(left_out, str(path))
-    return measurements
+
+
+def result_at(path: Path, at: int) -> Measurement:
+    """That of the line that begins at this byte."""
+    with _in_a_sentence(path), path.open("rb") as file:
+        file.seek(at)
+        line = next(raw_lines(file, _LONGEST_LINE), RawLine(0, b""))
+    try:
+        return _parsed(line)
+    except ValueError as problem:
+        raise BadInput(f"{path} has changed since it was read: look at it anew.") from problem
 
 
 def _parsed(line: RawLine) -> Measurement:
@@ -61,3 +77,15 @@ def _parsed(line: RawLine) -> Measurement:
         return Measurement.from_json(line.data.decode())
     except UnicodeDecodeError as problem:
         raise ValueError("it is not UTF-8 text") from problem
+
+
+@contextmanager
+def _in_a_sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as problem:
+        raise BadInput(
+            f"{path}: there is no such results file; `secateur run RECIPE` writes one."
+        ) from problem
+    except OSError as problem:
+        raise BadInput(f"{path}: the results cannot be read ({problem.strerror}).") from problem

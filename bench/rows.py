@@ -13,13 +13,14 @@ from runtime.settings import DEFAULT
 
 MEBIBYTE = 2**20
 _USUAL = DEFAULT.to_json()
+_ORDER = {name: place for place, name in enumerate(_USUAL)}
 #: The verdict on what nobody measured.
 ESTIMATED = "ESTIMATED"
 #: That on a row whose device clips are of another corpus than the host's WER.
 OTHER_CLIPS = "OTHER_CLIPS"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """None where nothing was measured; never a stand-in number."""
 
@@ -72,6 +73,20 @@ class Row:
     window: float | None = None  # seconds that the device transcribed at a time; None: as trained
     timed_corpus: str = ""  # what latency, RTF and the device's WER are of, and which clips
     timed_clips: str = ""
+    sustained: bool = False  # one long run to see what heat does, which is another thing
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Of one bundle in the same settings on the same device, timed on the same clips, only the
+        newest is compared."""
+        bundle = self.bundle_sha256 or self.name
+        speech = (self.timed_corpus, self.timed_clips)
+        return (self.device, bundle, self.threads, self.settings, *speech, self.sustained)
+
+    @property
+    def rank(self) -> tuple[bool, str]:
+        """One that was not finished says less than an older one that was."""
+        return bool(self.samples or self.problem), self.measured_at
 
 
 class Described(Protocol):
@@ -121,6 +136,7 @@ def _row(measurement: Measurement, manifests: Mapping[str, Described]) -> Row:
         measured_at=measurement.measured_at,
         bundle_sha256=measurement.bundle_sha256,
         job=measurement.job,
+        sustained=bool(measurement.sustained),
         **_variant(measurement),
         **_heard(measurement),
         **_latency(measurement),
@@ -194,7 +210,8 @@ def _latency(measurement: Measurement) -> dict[str, Any]:
 def _settings(settings: Mapping[str, Any]) -> str:
     """Such as `spinning, window 5`; older measurements kept none."""
     told = []
-    for key, value in settings.items():
+    for key in sorted(settings, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
+        value = settings[key]
         if key == "threads" or value == _USUAL.get(key):
             continue
         told.append(key if value is True else f"no {key}" if value is False else f"{key} {value}")

@@ -1,28 +1,31 @@
-"""Where measurements are looked up: a store or results files, and the bundles that they are of."""
+"""Where measurements are looked up: stores and results files, and the bundles they are of.
+
+What is asked for is chosen by its rows; whole measurements are read one after another, and only
+where somebody needs their samples.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
 from bench.reachable import bundles_in, reachable_bundles
-from bench.results import read_results
-from bench.store.connection import is_store
-from bench.store.store import Store
+from bench.results import result_at, results_in
+from bench.rows import rows_from
+from bench.store import row_table
+from bench.store.connection import is_store, no_progress
+from bench.store.row_table import Progress
+from bench.store.summaries import Filter, Rows, Summaries, Summary
 from runtime.bundle import Bundle, Manifest
-from runtime.settings import DEFAULT
-from speech.errors import BadInput
 from speech.readable import refuse_unreachable
 
 STORE_SUFFIX = ".sqlite"
 
-#: What older measurements, which kept no settings, were made with.
-_USUAL = DEFAULT.to_json()
-
-Choice = tuple[str, Callable[[Measurement], str], Sequence[str]]
+EVERYTHING = Filter(newest=False)
 
 
 @dataclass(frozen=True)
@@ -32,83 +35,220 @@ class Findings:
     measurements: list[Measurement]
     bundles: Mapping[str, Bundle]
     manifests: Mapping[str, Manifest]  # also of bundles that only the store remembers
+    #: How many bundles were measured besides, of which none is at hand.
+    elsewhere: int = 0
     problems: Sequence[str] = ()  # a sentence on each thing that had to be left out
 
 
 def read_sources(paths: Iterable[Path], folders: Iterable[Path] = ()) -> Findings:
-    """Stores and results files, in the order given; `folders` hold bundles."""
-    measurements: list[Measurement] = []
-    problems: list[str] = []
-    manifests: dict[str, Manifest] = {}
-    places: list[tuple[Path, str]] = []
-    for path in paths:
-        if is_store(path) or path.suffix == STORE_SUFFIX:
-            refuse_unreachable(path)
-            if not path.exists():
-                raise BadInput(f"There is no store {path}: `secateur results --import` makes one.")
-            with Store.at(path) as store:
-                measurements += store.measurements()
-                problems += store.problems
-                manifests |= store.manifests()
-                places += store.places()
-        else:
-            measurements += read_results(path, problems)
-    wanted = {found.bundle_sha256 for found in measurements}
-    measured = [(Path(found.bundle), found.bundle_sha256) for found in measurements]
-    known = [(folder, sha256) for folder, sha256 in places if sha256 in wanted]
-    bundles = reachable_bundles([*measured, *known])
-    for folder in folders:
-        bundles |= {key: found for key, found in bundles_in(folder).items() if key in wanted}
-    manifests |= {key: bundle.manifest for key, bundle in bundles.items()}
-    return Findings(measurements, bundles, manifests, problems)
+    """All of stores and results files, in the order given; `folders` hold bundles."""
+    with open_selection(list(paths), folders) as selection:
+        return selection.findings(one.number for one in selection.rows())
 
 
-def newest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Of those of one bundle with the same settings and clips on the same device the last, unless
-    an earlier one says more.
+def at_hand(path: Path) -> Findings:
+    """The newest measurements of bundles that lie on this machine."""
+    with open_selection([path], chosen=Filter()) as selection:
+        return selection.at_hand()
 
-    A bundle is known by its hash: one of the same name that was made anew is another one.
+
+@contextmanager
+def open_selection(
+    paths: Sequence[Path],
+    folders: Iterable[Path] = (),
+    chosen: Filter = EVERYTHING,
+    progress: Progress = no_progress,
+) -> Iterator[Selection]:
+    """Of stores and results files, in the order given; `folders` hold bundles.
+
+    `progress` is as for a store.
     """
-    kept: dict[tuple[str, ...], Measurement] = {}
-    for found in measurements:
-        same = (
-            str(found.environment.get("device") or ""),
-            found.bundle_sha256 or found.name,
-            json.dumps({**_USUAL, "threads": found.threads, **found.settings}, sort_keys=True),
-            "sustained" if found.sustained else "",
-            found.with_clips().clip_set,
-        )
-        there = kept.get(same)
-        if there is None or _rank(found) >= _rank(there):
-            kept[same] = found
-    chosen = set(map(id, kept.values()))
-    return [found for found in measurements if id(found) in chosen]
+    here = _AtHand({key: found for folder in folders for key, found in bundles_in(folder).items()})
+    with ExitStack() as stack:
+        stores = {
+            path: stack.enter_context(_store(path, progress)) for path in paths if _is_store(path)
+        }
+        rows: Summaries | _Gathered
+        if len(paths) == 1 and stores:
+            [rows] = stores.values()
+        else:
+            rows = stack.enter_context(_Gathered.at(paths, stores, here))
+        yield Selection(rows, chosen, here)
 
 
-def _rank(found: Measurement) -> tuple[bool, str]:
-    """One that was not finished says less than an older one that was."""
-    return bool(found.samples or found.error), found.measured_at
+def _is_store(path: Path) -> bool:
+    return is_store(path) or path.suffix == STORE_SUFFIX
 
 
-def chosen(
-    measurements: Sequence[Measurement],
-    *,
-    devices: Sequence[str] = (),
-    families: Sequence[str] = (),
-    methods: Sequence[str] = (),
-) -> list[Measurement]:
-    """Those that have one of the wanted values each; BadInput for a value that nothing has."""
-    choices: list[Choice] = [
-        ("device", lambda found: str(found.environment.get("device") or ""), devices),
-        ("family", lambda found: found.variant.family if found.variant else "", families),
-        ("method", lambda found: found.variant.method if found.variant else "", methods),
-    ]
-    left = list(measurements)
-    for what, value_of, wanted in choices:
-        known = {value_of(found) for found in measurements}
-        for value in wanted:
-            if value not in known:
-                there = ", ".join(sorted(known - {""})) or "none that is named"
-                raise BadInput(f"No measurement is of the {what} {value!r}; there are: {there}.")
-        left = [found for found in left if not wanted or value_of(found) in wanted]
-    return left
+@contextmanager
+def _store(path: Path, progress: Progress) -> Iterator[Summaries]:
+    refuse_unreachable(path)
+    with Summaries.at(path, progress=progress) as store:
+        store.fold_anew()
+        yield store
+
+
+class _AtHand:
+    """Bundles that lie on this machine, each looked for once."""
+
+    def __init__(self, given: Mapping[str, Bundle]):
+        self._given = given
+        self._looked_for: dict[tuple[str, str], Bundle | None] = {}
+        self._parents: dict[str, bool] = {}
+
+    def find(self, sha256: str | None, folder: str) -> Bundle | None:
+        if not sha256:
+            return None
+        key = (sha256, folder)
+        if key not in self._looked_for:
+            places = [(Path(folder), sha256)] if self._may_be(folder) else []
+            here = {**reachable_bundles(places), **self._given}
+            self._looked_for[key] = here.get(sha256)
+        return self._looked_for[key]
+
+    def found(self) -> list[Bundle]:
+        return [bundle for bundle in self._looked_for.values() if bundle]
+
+    def _may_be(self, folder: str) -> bool:
+        """Bundles lie side by side: where no such place is, none of thousands is looked for."""
+        parent = folder.rpartition("/")[0]
+        if parent not in self._parents:
+            self._parents[parent] = True
+            with suppress(OSError):
+                self._parents[parent] = Path(folder).parent.is_dir()
+        return self._parents[parent]
+
+
+class _Gathered(Rows):
+    """Rows of several sources in a database of this process alone, which SQLite keeps on disk."""
+
+    def __init__(
+        self, sql: sqlite3.Connection, paths: Sequence[Path], stores: Mapping[Path, Summaries]
+    ):
+        super().__init__(sql)
+        self._paths = paths
+        self._stores = stores
+
+    @classmethod
+    @contextmanager
+    def at(
+        cls, paths: Sequence[Path], stores: Mapping[Path, Summaries], here: _AtHand
+    ) -> Iterator[_Gathered]:
+        with closing(sqlite3.connect("", isolation_level=None)) as sql:
+            sql.execute("BEGIN")
+            row_table.create(sql)
+            sql.execute("CREATE TABLE origins (number INTEGER PRIMARY KEY, source, place)")
+            found = cls(sql, paths, stores)
+            for source, path in enumerate(paths):
+                every = stores[path].chosen(EVERYTHING) if path in stores else _filed(path, here)
+                found._add(source, every)
+            row_table.index(sql)
+            sql.execute("COMMIT")
+            yield found
+
+    def _add(self, source: int, summaries: Iterable[Summary]) -> None:
+        for one in summaries:
+            origin = (source, one.number)
+            done = self._sql.execute("INSERT INTO origins (source, place) VALUES (?, ?)", origin)
+            row_table.put(self._sql, done.lastrowid or 0, one.row, one.folder)
+
+    def whole(self, number: int) -> Measurement:
+        source, place = self._sql.execute(
+            "SELECT source, place FROM origins WHERE number = ?", (number,)
+        ).fetchone()
+        path = self._paths[source]
+        return self._stores[path].whole(place) if path in self._stores else result_at(path, place)
+
+    def manifest(self, sha256: str | None) -> Manifest | None:
+        found = (store.manifest(sha256) for store in self._stores.values())
+        return next(filter(None, found), None)
+
+    def folders(self, sha256: str | None) -> list[Path]:
+        return [place for store in self._stores.values() for place in store.folders(sha256)]
+
+    def recipes(self) -> set[str]:
+        return {name for store in self._stores.values() for name in store.recipes()}
+
+
+def _filed(path: Path, here: _AtHand) -> Iterator[Summary]:
+    """Of a results file, numbered by the byte at which each line begins."""
+    for at, found in results_in(path):
+        bundle = here.find(found.bundle_sha256, found.bundle)
+        known = {bundle.sha256: bundle.manifest} if bundle else {}
+        yield Summary(at, rows_from([found], known)[0], found.bundle)
+
+
+class Selection:
+    """The rows that were asked for, and what more there is of each."""
+
+    def __init__(self, rows: Summaries | _Gathered, chosen: Filter, here: _AtHand):
+        self._rows = rows
+        self._chosen = chosen
+        self._here = here
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to choose from."""
+        return self._rows.is_empty()
+
+    def check(self) -> None:
+        """BadInput if something is asked for that nothing has."""
+        self._rows.check(self._chosen)
+
+    def count(self) -> int:
+        return self._rows.count(self._chosen)
+
+    def rows(self, *, last: int | None = None) -> Iterator[Summary]:
+        """In the order of import; with `last` only so many of the end."""
+        for one in self._rows.chosen(self._chosen, last=last):
+            # a bundle that was not at hand when its results came into the store
+            bundle = None if one.row.precision else self._bundle(one)
+            if bundle:
+                found = self._rows.whole(one.number)
+                [row] = rows_from([found], {bundle.sha256: bundle.manifest})
+                one = replace(one, row=row)
+            yield one
+
+    def findings(self, numbers: Iterable[int]) -> Findings:
+        """Whole measurements, in this order."""
+        measurements = [self._rows.whole(number) for number in numbers]
+        bundles: dict[str, Bundle] = {}
+        manifests: dict[str, Manifest] = {}
+        for found in measurements:
+            sha256 = found.bundle_sha256
+            if not sha256 or sha256 in manifests:
+                continue
+            bundle = self._find(sha256, found.bundle)
+            manifest = bundle.manifest if bundle else self._rows.manifest(sha256)
+            if bundle:
+                bundles[sha256] = bundle
+            if manifest:
+                manifests[sha256] = manifest
+        return Findings(measurements, bundles, manifests)
+
+    def at_hand(self) -> Findings:
+        """Only of bundles that lie on this machine."""
+        numbers, elsewhere = [], set()
+        for one in self._rows.chosen(self._chosen):
+            if self._bundle(one):
+                numbers.append(one.number)
+            else:
+                elsewhere.add(one.row.bundle_sha256 or one.row.name)
+        found = self.findings(numbers)
+        return replace(found, elsewhere=len(elsewhere - found.bundles.keys()))
+
+    def recipe(self) -> str:
+        """The name of the one that made all of the bundles; empty where there are several."""
+        names = self._rows.recipes()
+        for bundle in self._here.found():
+            recipe = bundle.manifest.provenance.get("recipe")
+            names |= {str(recipe.get("name"))} if isinstance(recipe, Mapping) else set()
+        return names.pop() if len(names) == 1 else ""
+
+    def _bundle(self, one: Summary) -> Bundle | None:
+        sha256 = one.row.bundle_sha256
+        return self._find(sha256, one.folder) if sha256 else None
+
+    def _find(self, sha256: str, folder: str) -> Bundle | None:
+        """Where it was measured, or wherever it lay on this machine."""
+        places = (folder, *map(str, self._rows.folders(sha256)))
+        return next(filter(None, (self._here.find(sha256, place) for place in places)), None)

@@ -24,7 +24,8 @@ from typing import Any
 from bench.agent.latency import Latency
 from bench.agent.measurement import Conditions, Heard, Measurement, Sample, Start, Variant
 from bench.agent.memory import MemoryReading
-from bench.store.connection import transaction
+from bench.store import row_table
+from bench.store.connection import no_progress, transaction
 from bench.store.store import Store
 from runtime.bundle import SCHEMA
 from runtime.settings import DEFAULT
@@ -147,6 +148,7 @@ def write_store(path: Path, *, bundles: int = 20_000, devices: int = 10, seed: i
             for start in range(0, bundles, CASES_OF_A_JOB):
                 numbers = range(start, min(start + CASES_OF_A_JOB, bundles))
                 _write_part(sql, variants, numbers, devices)
+            row_table.make_anew(sql, no_progress)
 
 
 def _write_part(sql: Any, variants: Variants, numbers: Sequence[int], devices: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report import markdown
-from bench.report_files import csv_text
+from bench.report_files import csv_parts
 from bench.rows import Row
 from runtime.archive import pack
 from runtime.bundle import MANIFEST, Bundle
@@ -113,7 +113,7 @@ def copied(rows: Sequence[Row], kind: str) -> str:
 
 
 def rows_text(rows: Sequence[Row], kind: str) -> str:
-    return csv_text(rows) if kind == "csv" else markdown(rows)
+    return "".join(csv_parts(rows)) if kind == "csv" else markdown(rows)
 
 
 def write_bundle(folder: Path, place: Path, kind: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bench.store import row_table
 from bench.store.schema import Foreign, migrate
 from speech.errors import BadInput
 
@@ -26,15 +27,29 @@ def is_store(path: Path) -> bool:
         return False
 
 
+def no_progress(done: int, total: int) -> None:
+    """For whoever need not know."""
+
+
 @contextmanager
-def opened(path: Path, *, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
-    """In the newest version; the file is made if it is not there."""
+def opened(
+    path: Path, *, patience: float = PATIENCE, progress: row_table.Progress = no_progress
+) -> Iterator[sqlite3.Connection]:
+    """In the newest version; the file is made if it is not there.
+
+    `progress` counts the rows that are made once of a store of an older version.
+    """
     with _in_a_sentence(path, patience):
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             _keep_a_log(connection, time.monotonic() + patience)
             migrate(connection)
+            if not row_table.is_current(connection):
+                with transaction(connection):
+                    # another process may have been faster
+                    if not row_table.is_current(connection):
+                        row_table.make_anew(connection, progress)
             yield connection
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 
 from bench.agent.events import Reading, Stamped
@@ -14,6 +13,7 @@ from bench.agent.ledger import Ledger, Turn
 from bench.agent.measurement import Measurement, Sample
 from bench.agent.memory import MemoryReading
 from bench.folded import measurements_of
+from bench.store import row_table
 
 #: Counts up when a job's lines are to be folded again, as by a summary that says more.
 FOLD = 3
@@ -26,23 +26,14 @@ def fold_job(
     forget_fold(connection, row)
     events = [stamped for _, stamped in lines]
     ledger = Ledger(events)
+    (device,) = connection.execute(
+        "SELECT devices.name FROM devices JOIN jobs ON devices.id = jobs.device WHERE jobs.id = ?",
+        (row,),
+    ).fetchone()
     for place, measurement in enumerate(measurements_of(job, events)):
-        case = add_case(connection, row, place, measurement)
+        case = add_case(connection, row, place, measurement, device)
         _add_turns(connection, case, ledger.all_turns(measurement.case or ""))
     _add_readings(connection, row, lines)
-    connection.execute("UPDATE jobs SET fold = ? WHERE id = ?", (FOLD, row))
-
-
-def read_anew(connection: sqlite3.Connection, row: int) -> None:
-    """What came from a results file of an older version, with all that this one makes of it.
-
-    What cannot be read is left for whoever asks for it.
-    """
-    cases = connection.execute("SELECT id, measurement FROM cases WHERE job = ?", (row,))
-    for case, text in cases.fetchall():
-        with suppress(ValueError):
-            whole = Measurement.from_json(text).with_clips().to_json()
-            connection.execute("UPDATE cases SET measurement = ? WHERE id = ?", (whole, case))
     connection.execute("UPDATE jobs SET fold = ? WHERE id = ?", (FOLD, row))
 
 
@@ -51,7 +42,9 @@ def forget_fold(connection: sqlite3.Connection, row: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE job = ?", (row,))
 
 
-def add_case(connection: sqlite3.Connection, row: int, place: int, found: Measurement) -> int:
+def add_case(
+    connection: sqlite3.Connection, row: int, place: int, found: Measurement, device: str
+) -> int:
     """With its samples and transcripts; gives its id."""
     name = found.case or found.name
     text = found.with_clips().to_json()
@@ -63,6 +56,7 @@ def add_case(connection: sqlite3.Connection, row: int, place: int, found: Measur
     )
     case = added.lastrowid
     assert case is not None
+    row_table.add_case(connection, case, found, device)
     connection.executemany(
         "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (_sample(case, place, sample) for place, sample in enumerate(found.samples)),

@@ -1,7 +1,7 @@
 """The tables, as steps from one version to the next; a step that was shipped is never changed.
 
 `lines` is the truth: the journals as they came. All but `devices`, `jobs`, `lines`, `bundles` and
-`places` is made from it and can be made again.
+`places` is made from it and can be made again; `rows` is in `bench.store.row_table`.
 """
 
 from __future__ import annotations
@@ -109,7 +109,12 @@ _SECOND = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    # Of the journal as it was imported; null for what an older version imported.
+    "ALTER TABLE jobs ADD COLUMN bytes INTEGER",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 
 
 class Foreign(Exception):  # noqa: N818 - says whose file it is, not what broke

@@ -16,9 +16,10 @@ from bench.agent.measurement import Measurement
 from bench.reachable import reachable_bundles
 from bench.remote.devices import THIS
 from bench.remote.journal_copy import data_folder
-from bench.store import folding
-from bench.store.connection import PATIENCE, opened, transaction
+from bench.store import folding, row_table
+from bench.store.connection import PATIENCE, no_progress, opened, transaction
 from bench.store.journal_lines import JobFolder, Line, read_job_folder, read_lines
+from bench.store.row_table import Progress
 from runtime.bundle import MANIFEST, Bundle, Manifest
 from speech.errors import BadInput
 from speech.lines import RawLine, first_few
@@ -41,9 +42,11 @@ class Store:
 
     @classmethod
     @contextmanager
-    def at(cls, path: Path, *, patience: float = PATIENCE) -> Iterator[Self]:
+    def at(
+        cls, path: Path, *, patience: float = PATIENCE, progress: Progress = no_progress
+    ) -> Iterator[Self]:
         """Made if it is not there; `patience` is in seconds."""
-        with opened(path, patience=patience) as connection:
+        with opened(path, patience=patience, progress=progress) as connection:
             yield cls(path, connection)
 
     def add_folder(self, folder: Path, device: str) -> int:
@@ -60,13 +63,27 @@ class Store:
 
     def has_all_of(self, journal: Path, device: str, job: str) -> bool:
         """Whether nothing was written to a journal since it was imported, by its size."""
-        (size,) = self._sql.execute(
-            "SELECT sum(length(CAST(lines.text AS BLOB)) + 1) FROM lines"
-            " JOIN jobs ON jobs.id = lines.job JOIN devices ON devices.id = jobs.device"
-            " WHERE devices.name = ? AND jobs.name = ? AND current",
+        found = self._sql.execute(
+            "SELECT jobs.id, bytes FROM jobs JOIN devices ON devices.id = jobs.device"
+            " WHERE devices.name = ? AND jobs.name = ?",
             (device, job),
         ).fetchone()
+        if not found:
+            return False
+        row, size = found
+        if size is None:
+            size = self._keep_size(row)
         return bool(size == journal.stat().st_size)
+
+    def _keep_size(self, row: int) -> int:
+        """The bytes of a job's journal; they are counted once, as a journal may be long."""
+        (size,) = self._sql.execute(
+            "SELECT coalesce(sum(length(CAST(text AS BLOB)) + 1), 0) FROM lines"
+            " WHERE job = ? AND current",
+            (row,),
+        ).fetchone()
+        self._sql.execute("UPDATE jobs SET bytes = ? WHERE id = ?", (size, row))
+        return int(size)
 
     def add_job(self, found: JobFolder, device: str) -> int:
         """A journal that was imported half and has grown since adds only what is new.
@@ -88,6 +105,7 @@ class Store:
             self._replace_from(row, found.lines[shared:], last)
             numbered = [(line.number, line.stamped) for line in found.lines]
             folding.fold_job(self._sql, row, found.job, numbered)
+            self._keep_size(row)
         return len(here) - shared
 
     def add_results(self, measurements: Iterable[Measurement], device: str) -> int:
@@ -111,7 +129,9 @@ class Store:
         text = (bundle.folder / MANIFEST).read_text(encoding="utf-8")
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         with transaction(self._sql):
-            self._sql.execute("INSERT OR IGNORE INTO bundles VALUES (?, ?)", (sha256, text))
+            added = self._sql.execute("INSERT OR IGNORE INTO bundles VALUES (?, ?)", (sha256, text))
+            if added.rowcount:
+                row_table.add_bundle(self._sql, sha256)
 
     def places(self) -> list[tuple[Path, str]]:
         """Where bundles lay, with their hashes; another one may lie there by now."""
@@ -132,7 +152,7 @@ class Store:
 
     def measurements(self) -> list[Measurement]:
         """Every case, in the order of import, with the device's name in its environment."""
-        self._fold_anew()
+        self.fold_anew()
         rows = self._sql.execute(
             "SELECT devices.name, jobs.name, cases.name, CAST(measurement AS BLOB) FROM cases"
             " JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device"
@@ -150,16 +170,16 @@ class Store:
         self.problems += first_few(wrong, str(self.path), "cases")
         return good
 
-    def _fold_anew(self) -> None:
+    def fold_anew(self) -> None:
         """What an older version folded; the lines are all here."""
-        stale = "SELECT id, text, name FROM jobs WHERE fold <> ?"
+        stale = "SELECT id FROM jobs WHERE text IS NOT NULL AND fold <> ?"
         if not self._sql.execute(stale, (folding.FOLD,)).fetchone():
             return
         with transaction(self._sql):
-            for row, text, name in self._sql.execute(stale, (folding.FOLD,)).fetchall():
-                if text is None:
-                    folding.read_anew(self._sql, row)
-                    continue
+            for (row,) in self._sql.execute(stale, (folding.FOLD,)).fetchall():
+                text, name = self._sql.execute(
+                    "SELECT text, name FROM jobs WHERE id = ?", (row,)
+                ).fetchone()
                 where = f"{self.path}, job {name}"
                 try:
                     job = job_from(json_from(text), f"{where}, {JOB_FILE}")
@@ -197,9 +217,9 @@ class Store:
         self._sql.execute("INSERT OR IGNORE INTO devices (name) VALUES (?)", (device,))
         (owner,) = self._sql.execute("SELECT id FROM devices WHERE name = ?", (device,)).fetchone()
         self._sql.execute(
-            "INSERT INTO jobs (device, name, text, fold) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (device, name) DO UPDATE SET text = coalesce(excluded.text, text)",
-            (owner, name, text, folding.FOLD),
+            "INSERT INTO jobs (device, name, text) VALUES (?, ?, ?) ON CONFLICT (device, name)"
+            " DO UPDATE SET text = coalesce(excluded.text, text)",
+            (owner, name, text),
         )
         found = self._sql.execute(
             "SELECT id FROM jobs WHERE device = ? AND name = ?", (owner, name)
@@ -223,7 +243,7 @@ class Store:
                 return False
             self._sql.execute("DELETE FROM cases WHERE id = ?", (there[0],))
         (place,) = self._sql.execute("SELECT count(*) FROM cases WHERE job = ?", (row,)).fetchone()
-        folding.add_case(self._sql, row, place, found)
+        folding.add_case(self._sql, row, place, found, owner)
         return True
 
 

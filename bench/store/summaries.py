@@ -11,38 +11,23 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from bench.agent.latency import Latency
-from bench.agent.measurement import Measurement, Stretch, Variant
-from bench.agent.memory import MemoryReading
-from bench.rows import Row, rows_from
+from bench.agent.measurement import Measurement
+from bench.rows import Row
 from bench.store import folding
-from bench.store.connection import PATIENCE, opened
+from bench.store.connection import PATIENCE, no_progress, opened
+from bench.store.row_table import COLUMNS, Progress, row_of
 from bench.store.store import Store
-from runtime.bundle import Manifest, model_in
+from runtime.bundle import Manifest
 from speech.errors import BadInput
 
-_BULKY = ("samples", "transcripts", "starts", "phase_medians", "conditions")
-_LIGHT = "json_remove(measurement, {})".format(", ".join(f"'$.{name}'" for name in _BULKY))
-_SUMMARY = f"""
-    SELECT cases.id, devices.name, jobs.name, cases.name, cases.bundle_sha256, cases.measured_at,
-        CASE WHEN json_valid(measurement) THEN {_LIGHT} END,
-        json_extract(manifest, '$.precision'), json_extract(manifest, '$.provenance.model'),
-        json_extract(manifest, '$.provenance.revision'),
-        json_extract(manifest, '$.provenance.recipe.corpus.evaluate'),
-        json_extract(manifest, '$.provenance.recipe.corpus.split')
-    FROM json_each(?) AS wanted CROSS JOIN cases ON cases.id = wanted.value
-        JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device
-        LEFT JOIN bundles ON bundles.sha256 = cases.bundle_sha256
-    ORDER BY wanted.key
-"""
-#: Ids first and what they are of afterwards: so the first rows are there before the last are read.
-_NUMBERS = """
-    SELECT cases.id FROM cases JOIN jobs ON jobs.id = cases.job
-        JOIN devices ON devices.id = jobs.device {where} ORDER BY cases.id
-"""
+_NEWEST = """NOT EXISTS (
+    SELECT 1 FROM rows AS other WHERE other.identity = rows.identity AND
+        (other.says, other.measured_at, other."case") > (rows.says, rows.measured_at, rows."case")
+)"""
 
 
 @dataclass(frozen=True)
@@ -51,21 +36,75 @@ class Summary:
 
     number: int
     row: Row
-    is_sustained: bool = False  # one long run to see what heat does, which is another thing
+    folder: str = ""  # where its bundle lay when it was measured
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Rows that have one of the wanted values each; an empty choice is for all of them."""
+
+    devices: Sequence[str] = ()
+    families: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    #: Of one bundle in the same settings on the same device, see Row.identity.
+    newest: bool = True
 
     @property
-    def identity(self) -> tuple[object, ...]:
-        """Of one bundle in the same settings on the same device, timed on the same clips, only the
-        newest is compared."""
-        row = self.row
-        bundle = row.bundle_sha256 or row.name
-        speech = (row.timed_corpus, row.timed_clips)
-        return (row.device, bundle, row.threads, row.settings, *speech, self.is_sustained)
+    def choices(self) -> dict[str, Sequence[str]]:
+        """By column."""
+        return {"device": self.devices, "family": self.families, "method": self.methods}
 
-    @property
-    def rank(self) -> tuple[bool, str]:
-        """One that was not finished says less than an older one that was."""
-        return bool(self.row.samples or self.row.problem), self.row.measured_at
+    def condition(self) -> tuple[str, list[str]]:
+        """In SQL, and the values of its question marks."""
+        chosen = {name: wanted for name, wanted in self.choices.items() if wanted}
+        parts = [f"{name} IN ({', '.join('?' * len(wanted))})" for name, wanted in chosen.items()]
+        parts += [_NEWEST] if self.newest else []
+        return " AND ".join(parts) or "1", [value for wanted in chosen.values() for value in wanted]
+
+
+class Rows:
+    """Questions to the table `rows` of any database."""
+
+    def __init__(self, sql: sqlite3.Connection):
+        self._sql = sql
+
+    def is_empty(self) -> bool:
+        return self._sql.execute("SELECT 1 FROM rows LIMIT 1").fetchone() is None
+
+    def check(self, chosen: Filter) -> None:
+        """BadInput for a value that nothing has."""
+        for name, wanted in chosen.choices.items():
+            for value in wanted:
+                found = self._sql.execute(f"SELECT 1 FROM rows WHERE {name} = ?", (value,))
+                if not found.fetchone():
+                    every = self._sql.execute(f"SELECT DISTINCT {name} FROM rows ORDER BY 1")
+                    there = ", ".join(one for (one,) in every if one) or "none that is named"
+                    raise BadInput(
+                        f"No measurement is of the {name} {value!r}; there are: {there}."
+                    )
+
+    def count(self, chosen: Filter) -> int:
+        where, words = chosen.condition()
+        (count,) = self._sql.execute(f"SELECT count(*) FROM rows WHERE {where}", words).fetchone()
+        return int(count)
+
+    def chosen(self, chosen: Filter, *, last: int | None = None) -> Iterator[Summary]:
+        """In the order of import; with `last` only so many of the end."""
+        where, words = chosen.condition()
+        if last is not None:
+            where = (
+                f'rows."case" IN (SELECT rows."case" FROM rows WHERE {where}'
+                f' ORDER BY rows."case" DESC LIMIT {last})'
+            )
+        return self._summaries(where, words)
+
+    def _summaries(self, where: str, words: Sequence[object]) -> Iterator[Summary]:
+        found = self._sql.execute(
+            f'SELECT rows."case", folder, {COLUMNS} FROM rows WHERE {where} ORDER BY rows."case"',
+            words,
+        )
+        for number, folder, *values in found:
+            yield Summary(number, row_of(values), folder)
 
 
 @dataclass(frozen=True)
@@ -77,36 +116,35 @@ class Owner:
     facts: dict[str, Any]
 
 
-class Summaries:
-    """Use `Summaries.at(path)` as a context; nothing is changed by looking."""
+class Summaries(Rows):
+    """Those of a store. Use `Summaries.at(path)` as a context; nothing is changed by looking."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection):
+        super().__init__(connection)
         self.path = path
-        self._sql = connection
 
     @classmethod
     @contextmanager
-    def at(cls, path: Path, *, patience: float = PATIENCE) -> Iterator[Self]:
+    def at(
+        cls, path: Path, *, patience: float = PATIENCE, progress: Progress = no_progress
+    ) -> Iterator[Self]:
         """BadInput for a store that is not there: looking makes none."""
         if not path.exists():
             raise BadInput(f"There is no store {path}: `secateur results --import` makes one.")
-        with opened(path, patience=patience) as connection:
+        with opened(path, patience=patience, progress=progress) as connection:
             yield cls(path, connection)
 
     def fold_anew(self) -> None:
         """What an older version folded; without that nothing is written."""
-        stale = "SELECT 1 FROM jobs WHERE fold <> ? LIMIT 1"
+        stale = "SELECT 1 FROM jobs WHERE text IS NOT NULL AND fold <> ? LIMIT 1"
         if self._sql.execute(stale, (folding.FOLD,)).fetchone():
             with Store.at(self.path) as store:
-                store.measurements()
+                store.fold_anew()
 
     def owners(self) -> list[Owner]:
         """Those whose results came in last are the first."""
         found = self._sql.execute(
-            "SELECT devices.name, sum(cases), max(last) FROM"
-            " (SELECT job, count(*) AS cases, max(id) AS last FROM cases GROUP BY job) AS counted"
-            " JOIN jobs ON jobs.id = counted.job JOIN devices ON devices.id = jobs.device"
-            " GROUP BY devices.id ORDER BY 3 DESC"
+            'SELECT device, count(*), max("case") FROM rows GROUP BY device ORDER BY 3 DESC'
         ).fetchall()
         return [Owner(name, cases, self._facts(last)) for name, cases, last in found]
 
@@ -121,13 +159,16 @@ class Summaries:
 
     def of(self, device: str, *, first: int, later: int) -> Iterator[list[Summary]]:
         """In the order of import and in batches, the first of which may be smaller."""
-        yield from self._batches("WHERE devices.name = ?", (device,), first, later)
+        found = self.chosen(Filter(devices=[device], newest=False))
+        batch = list(islice(found, first))
+        while batch:
+            yield batch
+            batch = list(islice(found, later))
 
     def named(self, name: str) -> list[Summary]:
         """Every case of bundles of this name, whatever became of them since, on any device."""
-        where = "WHERE cases.name = ? OR substr(cases.name, 1, ?) = ?"
-        words = (name, len(name) + 1, f"{name}/")
-        return [one for batch in self._batches(where, words, 500, 500) for one in batch]
+        cases = "name = ? OR (name >= ? AND name < ?)"  # as of an unreadable one: NAME/SETTINGS
+        return list(self._summaries(cases, (name, f"{name}/", f"{name}0")))
 
     def whole(self, number: int) -> Measurement:
         """With every sample."""
@@ -154,71 +195,15 @@ class Summaries:
                 return Manifest.from_json(json.loads(text), f"{self.path}, bundle {sha256}")
         return None
 
+    def recipes(self) -> set[str]:
+        """Names of those that made the bundles of these rows."""
+        found = self._sql.execute(
+            "SELECT DISTINCT json_extract(manifest, '$.provenance.recipe.name') FROM bundles"
+            " WHERE json_valid(manifest) AND sha256 IN (SELECT bundle_sha256 FROM rows)"
+        )
+        return {name for (name,) in found if isinstance(name, str)}
+
     def folders(self, sha256: str | None) -> list[Path]:
         """Where a bundle lay on this machine; another one may lie there by now."""
         found = self._sql.execute("SELECT folder FROM places WHERE sha256 = ?", (sha256,))
         return [Path(folder) for (folder,) in found]
-
-    def _batches(
-        self, where: str, words: Sequence[object], first: int, later: int
-    ) -> Iterator[list[Summary]]:
-        numbers = [number for (number,) in self._sql.execute(_NUMBERS.format(where=where), words)]
-        ends = [first, *range(first + later, len(numbers) + later, later)]
-        for start, end in zip([0, *ends], ends, strict=False):
-            wanted = json.dumps(numbers[start:end])
-            yield [_summary(*fields) for fields in self._sql.execute(_SUMMARY, (wanted,))]
-
-
-@dataclass(frozen=True)
-class _Brief:
-    """Of a manifest, what a row takes."""
-
-    precision: str
-    provenance: dict[str, Any]
-
-    @property
-    def model(self) -> str:
-        return model_in(self.provenance)
-
-
-def _summary(
-    number: int,
-    device: str,
-    job: str,
-    case: str,
-    sha256: str | None,
-    measured_at: str,
-    text: str | None,
-    precision: str | None,
-    model: str | None,
-    revision: str | None,
-    evaluate: str | None,
-    split: str | None,
-) -> Summary:
-    try:
-        found = _light(json.loads(text), device) if text is not None else None
-    except (ValueError, TypeError, AttributeError):
-        found = None
-    if found is None:
-        problem = "What the store keeps of it cannot be read: import its journal anew."
-        bare = Row(case, device=device, problem=problem, job=job, measured_at=measured_at)
-        return Summary(number, replace(bare, bundle_sha256=sha256))
-    recipe = {"corpus": {"evaluate": evaluate, "split": split}}
-    about = {"model": model, "revision": revision, "recipe": recipe}
-    known = {sha256 or "": _Brief(precision, about)} if precision else {}
-    [row] = rows_from([found], known)
-    return Summary(number, row, bool(found.sustained))
-
-
-def _light(table: dict[str, Any], device: str) -> Measurement:
-    """Its parts were checked when they came into the store, so they are only put together."""
-    for name, kind in (("variant", Variant), ("latency", Latency)):
-        if table.get(name) is not None:
-            table[name] = kind(**table[name])
-    memory = table.get("memory") or {}
-    table["memory"] = {stage: MemoryReading(**reading) for stage, reading in memory.items()}
-    table["sustained"] = tuple(Stretch(**part) for part in table.get("sustained") or ())
-    for name in ("verdicts", "loaded_forbidden"):
-        table[name] = tuple(table.get(name) or ())
-    table["environment"] = {**(table.get("environment") or {}), "device": device}
-    return Measurement(**table)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.progress import bars
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
-    from bench.sources import Findings
+    from bench.sources import Selection
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +40,7 @@ def filters(command: Command) -> Command:
     return command
 
 
+@contextmanager
 def chosen_results(
     sources: Sequence[Path],
     devices: Sequence[str],
@@ -45,18 +49,26 @@ def chosen_results(
     folders: Sequence[Path],
     *,
     everything: bool,
-) -> Findings:
+) -> Iterator[Selection]:
     """Of SOURCES, or of the store with what devices have sent; BadInput where there is nothing."""
-    from bench.sources import Findings, chosen, newest, read_sources
+    from bench.sources import open_selection
+    from bench.store.summaries import Filter
 
-    found = read_sources(sources or [filled_store()], folders)
-    for sentence in found.problems:
-        click.echo(f"secateur: {sentence}", err=True)
-    if not sources and not found.measurements:
-        raise _nothing_stored(store_place())
-    measurements = found.measurements if everything else newest(found.measurements)
-    measurements = chosen(measurements, devices=devices, families=families, methods=methods)
-    return Findings(measurements, found.bundles, found.manifests)
+    chosen = Filter(devices, families, methods, newest=not everything)
+    with summing_up() as progress:
+        paths = sources or [filled_store(progress)]
+        with open_selection(paths, folders, chosen, progress) as found:
+            if not sources and found.is_empty():
+                raise _nothing_stored(store_place())
+            found.check()
+            yield found
+
+
+@contextmanager
+def summing_up() -> Iterator[Callable[[int, int], None]]:
+    """A bar for what is done once with a store of an older version."""
+    with bars() as report:
+        yield partial(report, "summing up what is stored, once")
 
 
 def store_place() -> Path:
@@ -65,7 +77,7 @@ def store_place() -> Path:
     return default_place()
 
 
-def filled_store() -> Path:
+def filled_store(progress: Callable[[int, int], None]) -> Path:
     """The user's own, after whatever came from devices was imported."""
     from bench.remote.journal_copy import data_folder
     from bench.store.intake import take_in
@@ -74,7 +86,7 @@ def filled_store() -> Path:
     path, data = store_place(), data_folder()
     if not path.exists() and not any((data / "jobs").glob("*/*/journal.jsonl")):
         raise _nothing_stored(path)
-    with Store.at(path) as store:
+    with Store.at(path, progress=progress) as store:
         take_in(store, data, lambda line: click.echo(f"secateur: {line}", err=True))
     return path
 

@@ -40,7 +40,10 @@ def command(
     from speech.errors import BadInput
 
     check_place(output)
-    found = chosen_results(sources, devices, families, methods, folders, everything=everything)
+    with chosen_results(
+        sources, devices, families, methods, folders, everything=everything
+    ) as selection:
+        found = selection.findings(one.number for one in selection.rows())
     if not found.measurements:
         raise BadInput("There are no measurements to report on: `secateur bench` makes some.")
     written = write_report(title, report_blocks(found), output)

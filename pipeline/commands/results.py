@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.chosen_results import chosen_results, filters, store_place
+from pipeline.commands.chosen_results import chosen_results, filters, store_place, summing_up
 from speech.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.rows import Row
+    from bench.sources import Selection
 
 
 @click.command(
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, all columns.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV, all columns.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    help="Rows in the table or in Markdown, the last that were measured.",
+)
 @click.option(
     "--parquet",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -58,6 +65,7 @@ def command(
     as_json: bool,
     as_csv: bool,
     markdown: bool,
+    limit: int,
     parquet: Path | None,
     profile: str | None,
     imports: tuple[Path, ...],
@@ -69,7 +77,6 @@ def command(
     devices have sent. Of a bundle that was measured twice on a device, the newest is shown.
     """
     from bench.remote.devices import refuse_name
-    from bench.rows import rows_from
 
     if as_json + as_csv + markdown > 1:
         raise BadInput("--json, --csv and --markdown each print the rows: say one of them.")
@@ -79,19 +86,21 @@ def command(
             raise BadInput("--as says of which device what is imported is: name that by --import.")
     if imports:
         _import(imports, sources, name)
-    found = chosen_results(sources, devices, families, methods, folders, everything=everything)
-    rows = rows_from(found.measurements, found.manifests)
-    if profile:
-        from bench.estimates import estimates
+    with chosen_results(
+        sources, devices, families, methods, folders, everything=everything
+    ) as found:
+        guessed = _guessed(found, profile) if profile else []
+        if parquet:
+            from bench.report_files import write_parquet
 
-        guessed = estimates(found, profile)
-        click.echo(guessed.about, err=True)
-        rows += guessed.rows
-    if parquet:
-        from bench.report_files import write_parquet
+            write_parquet(_every(found, guessed), parquet)
+        if as_json or as_csv:
+            from bench.report_files import csv_parts, json_parts
 
-        write_parquet(rows, parquet)
-    _print(rows, as_json=as_json, as_csv=as_csv, markdown=markdown)
+            for part in (json_parts if as_json else csv_parts)(_every(found, guessed)):
+                click.echo(part, nl=False)
+        else:
+            _show(found, guessed, limit, markdown=markdown)
 
 
 def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str | None) -> None:
@@ -100,7 +109,8 @@ def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str | 
 
     if len(sources) > 1:
         raise BadInput("Import into one store at a time: name no more than that one.")
-    with Store.at(sources[0] if sources else store_place()) as store:
+    path = sources[0] if sources else store_place()
+    with summing_up() as progress, Store.at(path, progress=progress) as store:
         for place in imports:
             added = bring_in(store, place, device)
             click.echo(f"{place}: {added} new, in {store.path}.", err=True)
@@ -108,14 +118,31 @@ def _import(imports: tuple[Path, ...], sources: tuple[Path, ...], device: str | 
             click.echo(f"secateur: {sentence}", err=True)
 
 
-def _print(rows: list[Row], *, as_json: bool, as_csv: bool, markdown: bool) -> None:
-    from bench import report, report_files
+def _guessed(found: Selection, profile: str) -> list[Row]:
+    from bench.estimates import estimates
 
-    if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows]))
-    elif as_csv:
-        click.echo(report_files.csv_text(rows), nl=False)
-    elif markdown:
-        click.echo(report.markdown(rows), nl=False)
+    guessed = estimates(found.at_hand(), profile)
+    click.echo(guessed.about, err=True)
+    return guessed.rows
+
+
+def _every(found: Selection, guessed: list[Row]) -> Iterator[Row]:
+    yield from (one.row for one in found.rows())
+    yield from guessed
+
+
+def _show(found: Selection, guessed: list[Row], limit: int, *, markdown: bool) -> None:
+    from bench import report
+
+    count = found.count()
+    rows = [one.row for one in found.rows(last=limit)]
+    if markdown:
+        click.echo(report.markdown([*rows, *guessed]), nl=False)
     else:
-        report.show(rows)
+        report.show([*rows, *guessed])
+    if count > len(rows):
+        click.echo(
+            f"Only the last {limit:,} of {count:,} rows are shown: choose with --device, --family "
+            "or --method, or raise --limit; --json, --csv and --parquet have all of them.",
+            err=True,
+        )

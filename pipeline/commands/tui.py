@@ -36,7 +36,10 @@ def command(results: Path | None, sensitivities: tuple[Path, ...]) -> None:
 def _own_results() -> Path:
     """Only where nothing is stored yet is it the demo: a store that is broken is to be heard of."""
     from bench.remote.journal_copy import data_folder
-    from pipeline.commands.chosen_results import filled_store, store_place
+    from pipeline.commands.chosen_results import filled_store, store_place, summing_up
 
     has_own = store_place().exists() or any((data_folder() / "jobs").glob("*/*/journal.jsonl"))
-    return filled_store() if has_own or not DEMO.exists() else DEMO
+    if not has_own and DEMO.exists():
+        return DEMO
+    with summing_up() as progress:
+        return filled_store(progress)

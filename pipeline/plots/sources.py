@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rows import Row, rows_from
-from bench.sources import Findings, newest, read_sources
+from bench.rows import Row
+from bench.sources import open_selection
+from bench.store.summaries import Filter
 from pipeline.plots.lines import CONDITIONS, Reader, is_control
 from pipeline.report_rows import model_name
 from pipeline.sweep_results import is_sweep, read_sweep
@@ -41,10 +42,9 @@ def _read(path: Path, folders: Sequence[Path]) -> Run:
     if file.suffix == ".json" or is_sweep(file):
         sweep = read_sweep(file)
         return Run(_named(path, file), sweep.rows())
-    found = read_sources([file], folders)
-    measurements = newest(found.measurements)
-    rows = [row for row in rows_from(measurements, found.manifests) if not row.problem]
-    return Run(_recipe(found) or _named(path, file), rows)
+    with open_selection([file], folders, Filter()) as selection:
+        rows = [one.row for one in selection.rows() if not one.row.problem]
+        return Run(selection.recipe() or _named(path, file), rows)
 
 
 def _file(path: Path) -> Path:
@@ -64,14 +64,6 @@ def _file(path: Path) -> Path:
 def _named(path: Path, file: Path) -> str:
     """`results.jsonl` alone tells nothing."""
     return file.absolute().parent.name if file.name in _FILES else path.stem
-
-
-def _recipe(found: Findings) -> str:
-    """The one that made all of the bundles."""
-    used = {found_.bundle_sha256 for found_ in found.measurements}
-    recipes = [m.provenance.get("recipe") for key, m in found.manifests.items() if key in used]
-    names = {str(recipe.get("name")) for recipe in recipes if isinstance(recipe, Mapping)}
-    return names.pop() if len(names) == 1 else ""
 
 
 def chosen(

@@ -96,6 +96,7 @@ def test_a_damaged_record_is_a_row_that_says_so_and_not_the_end(store: Path) -> 
     asked(store, "UPDATE cases SET measurement = '{\"latency\": NaN}' WHERE id = 3")
     asked(store, "UPDATE cases SET measurement = '[1]' WHERE id = 4")
     asked(store, "UPDATE cases SET measurement = '{\"strange\": 1}' WHERE id = 5")
+    asked(store, "DROP TABLE rows")
     source = source_of(store)
     rows = [one.row for name in ("pi", "zero") for one in everything(source, name).values()]
     broken = [row for row in rows if row.problem and "cannot be read" in row.problem]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
@@ -27,7 +28,7 @@ class FileSource:
         self.title = f"{path.parent.name}/{path.name}".lstrip("/")
         self._path = path
         self._named = tuple(sensitivities)
-        self._guesses = reckoning.Guesses(lambda: self._findings)
+        self._guesses = reckoning.Guesses(self._newest)
         self._read_at: object = None
         self._landed: dict[str, Findings] = {}  # by job: what was measured while this is shown
         self._landings = 0
@@ -94,10 +95,15 @@ class FileSource:
         self._read_at = stamp
         self._guesses.forget()
         rows = rows_from(self._findings.measurements, self._findings.manifests)
-        pairs = zip(rows, self._findings.measurements, strict=True)
-        self._summaries = [
-            Summary(at, row, bool(found.sustained)) for at, (row, found) in enumerate(pairs)
-        ]
+        self._summaries = [Summary(at, row) for at, row in enumerate(rows)]
+
+    def _newest(self) -> Findings:
+        kept: dict[tuple[object, ...], Summary] = {}
+        for one in self._summaries:
+            if one.row.rank >= kept.get(one.row.identity, one).row.rank:
+                kept[one.row.identity] = one
+        measurements = [self._findings.measurements[one.number] for one in kept.values()]
+        return replace(self._findings, measurements=measurements)
 
     def _place(self, device: str) -> Place:
         own = [found for found in self._findings.measurements if _device(found) == device]

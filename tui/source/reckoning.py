@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from bench.reachable import reachable_bundles
 from bench.rows import Row
-from bench.sources import Findings, newest
+from bench.sources import Findings
 from tui.source.records import Computed, Detail
 
 GIGA = 1e9
@@ -25,8 +24,7 @@ class Guesses:
         from bench.estimates import estimates  # which reads graphs
 
         if self._findings is None:
-            found = self._read()
-            self._findings = replace(found, measurements=newest(found.measurements))
+            self._findings = self._read()
         return estimates(self._findings, profile).rows
 
     def forget(self) -> None:

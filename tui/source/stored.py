@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.reachable import reachable_bundles
 from bench.rows import Row
-from bench.sources import read_sources
+from bench.sources import at_hand
 from bench.store.store import Store
 from bench.store.summaries import Summaries, Summary
 from device_profiles.profiles import ProfileError
@@ -34,7 +34,7 @@ class StoredSource:
         self._path = path
         self._named = tuple(sensitivities)
         self._patience = patience
-        self._guesses = reckoning.Guesses(lambda: read_sources([path]))
+        self._guesses = reckoning.Guesses(lambda: at_hand(path))
         self._stamp: object = None
 
     def places(self) -> Sequence[Place]:
@@ -109,7 +109,7 @@ def records_of(batches: Iterator[Sequence[Summary]]) -> Iterator[Sequence[Record
     for batch in batches:
         chosen = []
         for one in batch:
-            identity, rank = one.identity, one.rank
+            identity, rank = one.row.identity, one.row.rank
             if rank >= ranks.get(identity, (False, "")):
                 ranks[identity] = rank
                 chosen.append(Record(str(one.number), one.row, identity))
