@@ -20,7 +20,7 @@ from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 
 #: Rows that are put together before they are handed on.
-_BATCH = 1000
+_BATCH = 200
 _NAMES = [field.name for field in fields(Row)]
 _values = attrgetter(*_NAMES)
 

@@ -20,6 +20,7 @@ from bench.agent.measurement import Measurement, Sample, Variant
 from bench.agent.memory import MemoryReading
 from bench.report_page import Code, Grid, Picture, Text
 from bench.results import write_results
+from benchmarks.large_store import write_store
 from pipeline.report import write_report
 from runtime.bundle import Bundle
 from speech.errors import BadInput
@@ -140,6 +141,29 @@ def test_filters_csv_and_parquet(file: Path, tmp_path: Path) -> None:
     line = next(line for line in lines if line["name"] == "obs-70")
     assert (line["verdicts"], float(line["wer_low"])) == ("EMULATED", pytest.approx(39))
     assert pyarrow.parquet.read_table(table).to_pylist() == wanted
+
+
+def test_a_long_table_is_cut_and_says_so_and_programs_get_all(tmp_path: Path) -> None:
+    store = tmp_path / "results.sqlite"
+    write_store(store, bundles=300, devices=4)
+    measured_once, every = 4 * 294, 4 * 300
+    said = f"Only the last 1,000 of {measured_once:,} rows are shown"
+    done = secateur("results", str(store))
+    assert done.returncode == 0 and said in done.stderr
+    assert (
+        done.stdout.count("whisper-") + done.stdout.count("sew-") + done.stdout.count("wav2vec2-")
+        == 1000
+    )
+    done = secateur("results", str(store), "--markdown", "--limit", "3", "--all")
+    assert f"Only the last 3 of {every:,} rows" in done.stderr
+    names = [line.split(" | ")[1] for line in done.stdout.splitlines() if "device-" in line]
+    found = rows(str(store), "--all")
+    assert len(found) == every
+    assert [row["name"] for row in found[-3:]] == names
+    done = secateur("results", str(store), "--csv")
+    assert len(done.stdout.splitlines()) == 1 + measured_once and done.stderr == ""
+    few = secateur("results", str(store), "--device", "device-1", "--method", "obs")
+    assert few.returncode == 0 and few.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def half_imported(store: Path) -> Iterator[None]:
 def with_nan_for_a_latency(store: Path) -> Iterator[None]:
     with closing(sqlite3.connect(store)) as sql, sql:
         sql.execute("UPDATE cases SET measurement = replace(measurement, '0.04', 'NaN')")
+        sql.execute("DROP TABLE rows")
     yield
 
 

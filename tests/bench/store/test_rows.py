@@ -1,0 +1,235 @@
+"""What a comparison shows of thousands of measurements, without reading them."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import tracemalloc
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.agent.measurement import Measurement
+from bench.report_files import csv_parts, json_parts
+from bench.results import write_results
+from bench.rows import Row, rows_from
+from bench.sources import open_selection, read_sources
+from bench.store import schema
+from bench.store.store import Store
+from bench.store.summaries import Filter, Summaries
+from benchmarks.large_store import write_store
+from runtime.bundle import Bundle
+from speech.errors import BadInput
+from tests.bench.conftest import write_tiny_bundle
+from tests.bench.store.journals import small_job, write_folder
+from tests.tui.measured import measurement, some
+
+EVERYTHING = Filter(newest=False)
+
+
+def rows(place: Path, chosen: Filter = EVERYTHING) -> list[Row]:
+    with Summaries.at(place) as store:
+        return [one.row for one in store.chosen(chosen)]
+
+
+def asked(place: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(place)) as sql, sql:
+        for statement in statements:
+            sql.execute(statement)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Journals, results, and a bundle that was seen after what was measured of it."""
+    bundle = Bundle.open(write_tiny_bundle(tmp_path / "tiny", "tiny"))
+    of_bundle = replace(measurement("tiny", "obs", 0.5, 0.1, 9), bundle_sha256=bundle.sha256)
+    path = tmp_path / "results.sqlite"
+    with Store.at(path) as store:
+        store.add_folder(write_folder(tmp_path / "job", *small_job()), "mac")
+        store.add_results([*some(), of_bundle], "this")
+        store.add_bundle(bundle)
+    return path
+
+
+def test_rows_say_what_the_whole_measurements_say(place: Path) -> None:
+    with Store.at(place) as store:
+        wanted = rows_from(store.measurements(), store.manifests())
+    assert rows(place) == wanted
+    assert [row.precision for row in wanted if row.name == "tiny"] == ["fp32"]
+    assert len(wanted) == 16
+
+
+@pytest.mark.parametrize(
+    "aged",
+    [
+        ("DROP TABLE rows", "ALTER TABLE jobs DROP COLUMN bytes", "PRAGMA user_version = 2"),
+        ("DROP TABLE rows", "CREATE TABLE rows (name TEXT, fewer TEXT)"),
+    ],
+    ids=["of the version before", "with other columns"],
+)
+def test_an_older_store_gets_its_rows_once(place: Path, aged: tuple[str, ...]) -> None:
+    wanted = rows(place)
+    asked(place, *aged)
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        with Summaries.at(place, progress=lambda *counts: told.append(counts)) as store:
+            assert [one.row for one in store.chosen(EVERYTHING)] == wanted
+    assert told == [(0, 16), (16, 16)]
+    with Store.at(place) as store:
+        assert len(schema.MIGRATIONS) == schema.version(store._sql)
+
+
+def test_a_case_that_cannot_be_read_costs_only_itself(place: Path) -> None:
+    sound = rows(place)
+    asked(place, "UPDATE cases SET measurement = '{\"latency\": NaN}' WHERE id = 3",
+          "UPDATE cases SET measurement = replace(measurement, '\"threads\": 1', '\"threads\": -1')"
+          " WHERE id = 4", "DROP TABLE rows")  # fmt: skip
+    found = rows(place)
+    assert found[:2] + found[4:] == sound[:2] + sound[4:]
+    assert found[2].problem and "import its journal anew" in found[2].problem
+    assert (found[2].name, found[2].device) == (sound[2].name, sound[2].device)
+
+
+@pytest.mark.parametrize("value", ["9e999", "-1.0", "1e308, mean_ms = 1e308"])
+def test_a_row_of_numbers_that_nobody_measured_costs_only_itself(place: Path, value: str) -> None:
+    sound = rows(place)
+    asked(place, f'UPDATE rows SET latency_ms = {value} WHERE "case" = 5')
+    found = rows(place)
+    assert found[4].problem and found[4].latency_ms is None
+    assert found[:4] + found[5:] == sound[:4] + sound[5:]
+
+
+def some_times(seed: int) -> list[Measurement]:
+    """Few bundles, settings and moments, so that many are measured anew."""
+    draw = random.Random(seed)
+    return [
+        replace(
+            measurement(draw.choice("ab"), "obs", 0.5, 0.1, 10, device=draw.choice(["pi", "mac"])),
+            measured_at=f"2026-0{draw.randrange(1, 4)}-01",
+            settings={"threads": 1, "window": draw.choice([None, 5.0])},
+            job=f"{number}",
+            **draw.choice([{}, {}, {"samples": (), "latency": None}, {"error": "Was killed."}]),
+        )
+        for number in range(60)
+    ]
+
+
+def newest_of(found: Iterable[Row]) -> list[Row]:
+    """The plain way: of each identity the highest rank, and of equal ones the last."""
+    kept: dict[tuple[object, ...], Row] = {}
+    every = list(found)
+    for row in every:
+        if row.identity not in kept or row.rank >= kept[row.identity].rank:
+            kept[row.identity] = row
+    return [row for row in every if any(row is one for one in kept.values())]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_newest_are_the_same_in_a_store_and_in_a_file(tmp_path: Path, seed: int) -> None:
+    measured = some_times(seed)
+    wanted = newest_of(rows_from(measured))
+    assert 4 < len(wanted) < 20
+    with Store.at(tmp_path / "r.sqlite") as store:
+        store.add_results(measured, "this")
+    write_results(tmp_path / "r.jsonl", measured)
+    for path in (tmp_path / "r.sqlite", tmp_path / "r.jsonl"):
+        with open_selection([path], chosen=Filter()) as selection:
+            assert [one.row for one in selection.rows()] == wanted
+            assert [one.row for one in selection.rows(last=3)] == wanted[-3:]
+            assert selection.count() == len(wanted)
+    with open_selection([tmp_path / "r.jsonl", tmp_path / "r.sqlite"], chosen=Filter()) as both:
+        assert sorted(map(repr, wanted)) == sorted(repr(one.row) for one in both.rows())
+
+
+def test_settings_in_another_order_are_the_same_settings() -> None:
+    one, other = rows_from(
+        replace(measurement("a", "obs", 0.5, 0.1, 10), settings=settings)
+        for settings in ({"window": 5, "arena": False}, {"arena": False, "window": 5})
+    )
+    assert one.identity == other.identity
+
+
+def test_whole_measurements_are_found_wherever_they_are(tmp_path: Path, place: Path) -> None:
+    more = [measurement("more", "obs", 0.5, 0.1, 10), measurement("ä", "obs", 0.5, 0.1, 11)]
+    write_results(tmp_path / "r.jsonl", more)
+    with Store.at(place) as store:
+        stored = store.measurements()
+    assert read_sources([tmp_path / "r.jsonl", place]).measurements == [*more, *stored]
+    with open_selection([tmp_path / "r.jsonl", place]) as selection:
+        [last] = selection.rows(last=1)
+        assert selection.findings([last.number, 2]).measurements == [stored[-1], more[1]]
+
+
+def test_showing_rows_reads_no_measurement(place: Path) -> None:
+    """Such as samples and transcripts, which are by far the most of a store."""
+    with Summaries.at(place) as store:
+
+        def refused(action: int, table: str | None, *_: object) -> int:
+            bulky = action == sqlite3.SQLITE_READ and table not in ("rows", "sqlite_master")
+            return sqlite3.SQLITE_DENY if bulky else sqlite3.SQLITE_OK
+
+        store._sql.set_authorizer(refused)
+        assert len(list(store.chosen(Filter()))) == store.count(Filter()) == 15
+        assert len(list(store.of("pi", first=2, later=3))) > 2
+        assert store.named("net-dense")
+        store.check(Filter(devices=["pi"], methods=["obs"]))
+        with pytest.raises(sqlite3.DatabaseError):
+            store.whole(1)
+
+
+def test_the_newest_are_found_by_an_index(place: Path) -> None:
+    where, words = Filter(devices=["pi"]).condition()
+    with Summaries.at(place) as store:
+        question = f"EXPLAIN QUERY PLAN SELECT * FROM rows WHERE {where}"
+        plan = " ".join(step[-1] for step in store._sql.execute(question, words))
+    assert "USING INDEX rows_by_device" in plan
+    assert "USING COVERING INDEX rows_by_identity (identity=?" in plan
+
+
+def test_a_journal_that_is_here_is_not_counted_again(tmp_path: Path, place: Path) -> None:
+    journal = tmp_path / "job" / "journal.jsonl"
+    job = json.loads((tmp_path / "job" / "job.json").read_text())["id"]
+    with Store.at(place) as store:
+        store._sql.execute("UPDATE jobs SET bytes = NULL")
+        assert store.has_all_of(journal, "mac", job)
+
+        def refused(action: int, table: str | None, *_: object) -> int:
+            is_line = action == sqlite3.SQLITE_READ and table == "lines"
+            return sqlite3.SQLITE_DENY if is_line else sqlite3.SQLITE_OK
+
+        store._sql.set_authorizer(refused)
+        assert store.has_all_of(journal, "mac", job)
+        journal.write_text(journal.read_text() + "{}\n")
+        assert not store.has_all_of(journal, "mac", job)
+        assert not store.has_all_of(journal, "pi", job)
+
+
+def test_a_value_that_nothing_has_is_one_sentence_with_those_that_there_are(place: Path) -> None:
+    with Summaries.at(place) as store, pytest.raises(BadInput, match="'po'; there are: mac, pi, z"):
+        store.check(Filter(devices=["po"]))
+
+
+def test_rows_of_a_large_store_are_written_with_little_memory(tmp_path: Path) -> None:
+    place = tmp_path / "large.sqlite"
+    write_store(place, bundles=100, devices=30)
+    tracemalloc.start()
+    whole = rows(place)
+    of_all, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(whole) == 3000
+    texts = {}
+    for parts in (json_parts, csv_parts):
+        with Summaries.at(place) as store:
+            tracemalloc.start()
+            size = sum(map(len, parts(one.row for one in store.chosen(EVERYTHING))))
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        texts[parts] = "".join(parts(whole))
+        assert size == len(texts[parts])
+        assert peak < of_all / 2
+    assert json.loads(texts[json_parts])[7]["name"] == whole[7].name
+    assert "".join(json_parts([])) == "[]\n"
