@@ -100,7 +100,7 @@ class Variants:
             bundle=f"/home/pi/.local/share/secateur/bundles/{name}",
             name=name,
             measured_at="",
-            threads=1 + number % 2,
+            threads=1 + manifest["provenance"]["seed"] % 2,
             bundle_sha256=sha256,
             variant=Variant(
                 name, manifest["family"], manifest["method"], shares["requested"],
@@ -122,7 +122,7 @@ class Variants:
             ),
             device_bytes=draw.randrange(10, 150) * 2**20,
             bundle_bytes=160 * 2**20,
-            settings={**DEFAULT.to_json(), "threads": 1 + number % 2},
+            settings={**DEFAULT.to_json(), "threads": 1 + manifest["provenance"]["seed"] % 2},
             verdicts=("VALID",) if draw.random() < 0.9 else ("NOISY",),
             turns=3,
             starts=tuple(Start(turn, 0.4, 0.3, 0.5) for turn in range(3)),
