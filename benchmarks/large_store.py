@@ -78,7 +78,8 @@ class Variants:
                          "layers": layers},
             "score": {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.12 * wer, "cer": wer / 2.5,
                       "substitutions": 90, "insertions": 9, "deletions": 14, "clips": 200,
-                      "words": 4100, "normalizer": "english"},
+                      "words": 4100, "normalizer": "english",
+                      "corpus": "librispeech:test-clean"},
             "provenance": {"model": model, "seed": number, "recipe": recipe,
                            "corpus": "librispeech:test-clean", "fingerprint": f"{number:064x}",
                            "versions": {"torch": "2.13.0", "transformers": "5.23.0"}},
@@ -95,7 +96,7 @@ class Variants:
         draw = random.Random(f"{self._seed} {number} measured")
         name, shares = manifest["name"], manifest["sparsity"]
         clips = [(f"{61 + clip}-70968-{clip:04}.flac", 2.0 + clip) for clip in range(CLIPS)]
-        said = [" ".join(draw.choices(WORDS.split(), k=9)) for _ in clips]
+        said = [" ".join(random.Random(clip).choices(WORDS.split(), k=9)) for clip, _ in clips]
         found = Measurement(
             bundle=f"/home/pi/.local/share/secateur/bundles/{name}",
             name=name,
@@ -130,12 +131,16 @@ class Variants:
             conditions=Conditions(45.0, 61.5, 1500.0, 2400.0, 0.7, 900, "ondemand", True, False),
             queued_share=0.001,
             score={**manifest["score"], "clips": CLIPS, "words": 9 * CLIPS},
+            corpus=manifest["score"]["corpus"],
         )  # fmt: skip
-        return asdict(found)
+        return asdict(found.with_clips())
 
 
 def write_store(path: Path, *, bundles: int = 20_000, devices: int = 10, seed: int = 0) -> None:
-    """A new store with bundles × devices cases; each device measured one bundle in fifty twice."""
+    """A new store with bundles × devices cases.
+
+    Each job measures two bundles of the one before it anew.
+    """
     with Store.at(path) as store:
         sql = store._sql
         sql.execute("PRAGMA synchronous = OFF")
@@ -155,8 +160,8 @@ def _write_part(sql: Any, variants: Variants, numbers: Sequence[int], devices: i
     """The bundles of one job, and that job on each device."""
     shared = []
     for number in numbers:
-        # one in fifty is the one before it, measured anew
-        manifest = variants.manifest(number - (number % 50 == 49))
+        is_anew = number % CASES_OF_A_JOB < 2 and number >= CASES_OF_A_JOB
+        manifest = variants.manifest(number - CASES_OF_A_JOB // 2 if is_anew else number)
         text = json.dumps(manifest)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         sql.execute("INSERT OR IGNORE INTO bundles VALUES (?, ?)", (sha256, text))

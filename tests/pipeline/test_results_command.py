@@ -146,14 +146,11 @@ def test_filters_csv_and_parquet(file: Path, tmp_path: Path) -> None:
 def test_a_long_table_is_cut_and_says_so_and_programs_get_all(tmp_path: Path) -> None:
     store = tmp_path / "results.sqlite"
     write_store(store, bundles=300, devices=4)
-    measured_once, every = 4 * 294, 4 * 300
+    measured_once, every = 4 * 296, 4 * 300
     said = f"Only the last 1,000 of {measured_once:,} rows are shown"
     done = secateur("results", str(store))
     assert done.returncode == 0 and said in done.stderr
-    assert (
-        done.stdout.count("whisper-") + done.stdout.count("sew-") + done.stdout.count("wav2vec2-")
-        == 1000
-    )
+    assert done.stdout.count("device-") == 1000
     done = secateur("results", str(store), "--markdown", "--limit", "3", "--all")
     assert f"Only the last 3 of {every:,} rows" in done.stderr
     names = [line.split(" | ")[1] for line in done.stdout.splitlines() if "device-" in line]
