@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeAlias
@@ -61,6 +61,9 @@ def model_of(row: Row) -> str:
 def labels(groups: Iterable[Group]) -> dict[Group, str]:
     """A short name for each that tells it from the others: `whisper-tiny.en, librispeech-dev`."""
     distinct = list(dict.fromkeys(groups))
+    near: dict[tuple[str, str], list[Group]] = {}
+    for group in distinct:
+        near.setdefault((group.model, group.corpus), []).append(group)
     shorts = {group.model: PurePath(group.model).name for group in distinct}
     known = Counter(shorts.values())
     return {
@@ -68,7 +71,7 @@ def labels(groups: Iterable[Group]) -> dict[Group, str]:
             [
                 (group.model if known[short] > 1 else short) or "unknown model",
                 group.corpus or "unknown corpus",
-                *_details(group, distinct),
+                *_details(group, near[group.model, group.corpus]),
             ]
         )
         for group in distinct
@@ -84,9 +87,8 @@ def short_labels(groups: Iterable[Group]) -> dict[Group, str]:
     return {g: names[g] if names[g] and counts[names[g]] == 1 else full[g] for g in full}
 
 
-def _details(group: Group, others: Iterable[Group]) -> Iterable[str]:
+def _details(group: Group, near: Sequence[Group]) -> Iterable[str]:
     """What tells it from those of the same model and corpus; a window of its own always."""
-    near = [one for one in others if (one.model, one.corpus) == (group.model, group.corpus)]
     if len({one.clips for one in near}) > 1:
         yield group.clips or "unknown clips"
     if len({one.normalizer for one in near}) > 1:

@@ -197,9 +197,17 @@ class Selection:
     def count(self) -> int:
         return self._rows.count(self._chosen)
 
-    def rows(self, *, last: int | None = None) -> Iterator[Summary]:
+    def devices(self) -> list[str]:
+        """Of these rows, in the order of import."""
+        return self._rows.devices(self._chosen)
+
+    def whole(self, number: int) -> Measurement:
+        return self._rows.whole(number)
+
+    def rows(self, *, last: int | None = None, device: str | None = None) -> Iterator[Summary]:
         """In the order of import; with `last` only so many of the end."""
-        for one in self._rows.chosen(self._chosen, last=last):
+        chosen = self._chosen if device is None else replace(self._chosen, devices=[device])
+        for one in self._rows.chosen(chosen, last=last):
             # a bundle that was not at hand when its results came into the store
             bundle = None if one.row.precision else self._bundle(one)
             if bundle:

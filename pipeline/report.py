@@ -11,6 +11,7 @@ from bench import report_words
 from bench.report_page import Block, Heading, Text, html, markdown, pictures
 from bench.sources import Findings
 from pipeline.report_again import Origin, again
+from pipeline.report_choice import Choice
 from pipeline.report_pictures import Pictures
 from pipeline.report_rows import Group, Result, device_name, groups_of, results_of
 from pipeline.report_table import table
@@ -37,7 +38,7 @@ def write_run_report(
     """
     if not findings.measurements:
         return []
-    blocks = report_blocks(findings, origin)
+    blocks = report_blocks(Choice(findings), origin)
     html_page = write_report(title, blocks, output / "report.html")
     return [*html_page, *write_report(title, blocks, output / "report.md")]
 
@@ -86,15 +87,16 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def report_blocks(findings: Findings, origin: Origin | None = None) -> list[Block]:
+def report_blocks(chosen: Choice, origin: Origin | None = None) -> list[Block]:
     """Everything but the title."""
-    results = results_of(findings)
+    results = results_of(chosen.findings)
     groups = groups_of(results)
     measured = [result.measurement for result in results]
     drawn = Pictures(groups)
     blocks: list[Block] = [Text(_about(results, groups))]
+    blocks += [Text(chosen.left_out)] if chosen.left_out else []
     sections: list[tuple[str, Sequence[Block]]] = [
-        ("Which one to take", winners(results, findings)),
+        ("Which one to take", winners(results, chosen.findings, chosen.answers)),
         *((group.title, list(_group(group, drawn))) for group in groups),
         ("Where the zeros are", list(drawn.layers(results))),
         ("How far to believe it", report_words.verdicts([result.row for result in results])),

@@ -11,6 +11,10 @@ from bench.report_page import Block, Code, Grid, Text
 from pipeline.report_recipe import recipe_text
 from pipeline.report_rows import Result, manifests_of
 from runtime.bundle import Manifest
+from speech.counted import counted
+
+#: Columns of a table that can be read.
+_MOST_KINDS = 8
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ def _made_with(manifests: Iterable[Manifest]) -> Iterator[Block]:
             facts |= {str(name): str(version) for name, version in versions.items()}
         if facts:
             kinds[json.dumps(facts, sort_keys=True)] = facts
+    if len(kinds) > _MOST_KINDS:
+        left = counted(len(kinds) - _MOST_KINDS, "column")
+        yield Text(f"Seeds and versions differ between the bundles; {left} of them are left out.")
+        kinds = dict(list(kinds.items())[:_MOST_KINDS])
     if kinds:
         names = list(dict.fromkeys(name for facts in kinds.values() for name in facts))
         lines = [[name, *(facts.get(name, "") for facts in kinds.values())] for name in names]

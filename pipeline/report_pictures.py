@@ -14,10 +14,11 @@ from pipeline.plots.lines import Lines
 from pipeline.plots.looks import Looks
 from pipeline.plots.slides import COSTS, draw_costs, draw_errors, draw_front, front
 from pipeline.report_rows import Group, Result, manifests_of, model_name
+from speech.counted import counted
 from tui.tradeoffs.axes import WER
 
-#: So many variants fit side by side in a map of layers.
-_MOST_COLUMNS = 40
+#: So many variants fit side by side in a map of layers, and so many maps on a page.
+_MOST_COLUMNS, _MOST_MAPS = 40, 4
 
 
 class Pictures:
@@ -66,15 +67,20 @@ class Pictures:
             yield Text(
                 "The bundles are not at hand, so nobody can say which layers hold their zeros."
             )
-        for model, variants in _zeros(results).items():
-            names = list(variants)
-            for start in range(0, len(names), _MOST_COLUMNS):
-                part = {name: variants[name] for name in names[start : start + _MOST_COLUMNS]}
-                yield self._picture(
-                    f"layers {model}",
-                    f"Zeros of each layer of {model}, for {', '.join(part)}.",
-                    partial(draw_layer_map, part, title=f"{model}: where the zeros are"),
-                )
+        maps = [
+            (model, {name: variants[name] for name in names[start : start + _MOST_COLUMNS]})
+            for model, variants in _zeros(results).items()
+            for names in [list(variants)]
+            for start in range(0, len(names), _MOST_COLUMNS)
+        ]
+        for model, part in maps[:_MOST_MAPS]:
+            yield self._picture(
+                f"layers {model}",
+                f"Zeros of each layer of {model}, for {', '.join(part)}.",
+                partial(draw_layer_map, part, title=f"{model}: where the zeros are"),
+            )
+        if left := sum(len(part) for _, part in maps[_MOST_MAPS:]):
+            yield Text(f"The layers of {counted(left, 'other variant')} are not drawn.")
 
     def _slide(
         self, kind: str, group: Group, draw: Callable[..., None], shown: Lines, title: str,

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bench.agent.measurement import Measurement
@@ -21,6 +22,7 @@ from pipeline.plots.lines import (
     Reader,
     differing,
     fine_tunes,
+    is_control,
     learns_only,
     lines_of,
 )
@@ -51,11 +53,11 @@ class Group:
     #: The model, with the speech where the page has several groups of that model.
     label: str = ""
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         return [result.row for result in self.results]
 
-    @property
+    @cached_property
     def sound(self) -> list[Row]:
         """Those to draw."""
         return [row for row in self.rows if row.achieved_percent is not None and not row.problem]
@@ -72,7 +74,7 @@ class Group:
         told = [mark for mark in doubts if any(mark in row.verdicts for row in self.rows)]
         return " — ".join((self.name, *told))
 
-    @property
+    @cached_property
     def lines(self) -> Lines:
         return lines_of(self.sound, CONDITIONS)
 
@@ -80,13 +82,30 @@ class Group:
         """Its name without the model's."""
         return row.name.removeprefix(f"{self.model}-")
 
+    @cached_property
+    def methods(self) -> dict[str, int]:
+        """In the order of their first rows."""
+        return {name: at for at, name in enumerate(dict.fromkeys(row.method for row in self.rows))}
+
+    @cached_property
+    def _controls(self) -> dict[tuple[str, str], Row]:
+        """By mark and kind, the first of each."""
+        found: dict[tuple[str, str], Row] = {}
+        for row in self.sound:
+            if is_control(row.method):
+                kind = DENSE if row.method == DENSE else ""
+                found.setdefault((self.mark(row), kind), row)
+        return found
+
+    def dense(self, row: Row) -> Row | None:
+        """Under the same conditions."""
+        return self._controls.get((self.mark(row), DENSE))
+
     def control(self, row: Row) -> Row | None:
         """Under the same conditions; for what fine-tunes the model that only did that, if any."""
-        alike = [one for one in self.sound if self.mark(one) == self.mark(row)]
-        dense = next((one for one in alike if one.method == DENSE), None)
         if fine_tunes(row.method) and not learns_only(row.method):
-            return next((one for one in alike if learns_only(one.method)), dense)
-        return dense if row.method != DENSE else None
+            return self._controls.get((self.mark(row), ""), self.dense(row))
+        return self.dense(row) if row.method != DENSE else None
 
     def work(self) -> dict[int, Work]:
         """By a row's identity what its graphs do for one and the same clip, and the same text.

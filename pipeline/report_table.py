@@ -76,10 +76,9 @@ def table(group: Group) -> list[Block]:
 
 def _place(row: Row, group: Group) -> tuple[object, ...]:
     """Controls, then what cuts once, then what fine-tunes, each method by rising zeros."""
-    methods = list(dict.fromkeys(row.method for row in group.rows))
     kind = 0 if is_control(row.method) else 2 if fine_tunes(row.method) else 1
     zeros = row.requested_percent or row.achieved_percent or 0.0
-    return kind, methods.index(row.method), zeros, group.mark(row)
+    return kind, group.methods[row.method], zeros, group.mark(row)
 
 
 def _headings(rows: Sequence[Row]) -> dict[int, str]:
@@ -116,9 +115,7 @@ def _bytes(work: Work) -> float:
 
 
 def _less(row: Row, group: Group, work: Mapping[int, Work], amount: Callable[[Work], float]) -> str:
-    dense = next((one for one in group.sound if one.method == "dense"
-                  and group.mark(one) == group.mark(row)), None)  # fmt: skip
-    mine, theirs = work.get(id(row)), work.get(id(dense))
+    mine, theirs = work.get(id(row)), work.get(id(group.dense(row)))
     if mine is None or theirs is None or not amount(theirs):
         return ""
     return f"{round(100 * (1 - amount(mine) / amount(theirs)), 1) + 0.0:.1f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,6 +13,7 @@ from bench.report_page import Block, Grid, Text
 from bench.rows import ESTIMATED, Row
 from bench.sources import Findings
 from device_profiles.estimate import Calibration
+from device_profiles.machine import Machine
 from device_profiles.probe import profile_for
 from device_profiles.profiles import Profile, load_profiles
 from pipeline.report_rows import Result, device_name
@@ -39,37 +40,41 @@ _GROUPS = (
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """The answer for one device and group."""
+class Answer:
+    """For one device and group: a line of the table, and the rows that it names."""
 
-    profile: Profile
+    board: str
     #: The device that was measured on; empty for a guess.
     device: str
     group: Group
-    rows: Sequence[Row]
+    cells: Sequence[str]
+    named: Sequence[Row]
 
 
-def winners(results: Sequence[Result], findings: Findings) -> list[Block]:
-    """A line for each device profile and for each group of what may be compared."""
+def winners(
+    results: Sequence[Result], findings: Findings, measured: Sequence[Answer] | None = None
+) -> list[Block]:
+    """A line for each device profile and for each group of what may be compared.
+
+    `measured` are the answers for devices that were measured on, where the results are but some of
+    what those are of.
+    """
     boards = _boards()
-    choices = list(_choices(results, findings, boards))
-    if not choices:
+    answers = list(_in_order(_measured(results) if measured is None else measured, findings))
+    if not answers:
         return []
-    names = labels(choice.group for choice in choices)
+    names = labels(answer.group for answer in answers)
     heads = ["device", "budgets", "known by", "take", "why"]
-    lines = [_line(choice) for choice in choices]
+    lines = [answer.cells for answer in answers]
     if len(names) > 1:
         heads.insert(1, "of")
-        lines = [
-            [line[0], names[choice.group], *line[1:]]
-            for line, choice in zip(lines, choices, strict=True)
-        ]
+        lines = [[one.cells[0], names[one.group], *one.cells[1:]] for one in answers]
     blocks: list[Block] = [Grid(heads, lines, [False] * len(heads))]
     if len(names) > 1:
         blocks.append(Text(_GROUPS))
-    if any(not choice.device for choice in choices):
+    if any(not answer.device for answer in answers):
         blocks.append(Text(_CAPTION))
-    if len({choice.profile.id for choice in choices}) < len(boards):
+    if len({answer.board for answer in answers}) < len(boards):
         blocks.append(Text(_NO_GUESS))
     return blocks
 
@@ -83,55 +88,57 @@ def _boards() -> tuple[Profile, ...]:
     return tuple(found.values())
 
 
-def _choices(
-    results: Sequence[Result], findings: Findings, boards: Sequence[Profile]
-) -> Iterator[_Choice]:
-    measured = _measured(results)
-    known = [] if all(board.id in measured for board in boards) else [
+def _in_order(measured: Sequence[Answer], findings: Findings) -> Iterator[Answer]:
+    """By board; for one that nobody measured on there are guesses."""
+    boards = {answer.board for answer in measured}
+    known = [] if all(board.id in boards for board in _boards()) else [
         *counted(findings.measurements, findings.bundles)
     ]  # fmt: skip
-    for board in boards:
-        for device, rows in measured.get(board.id, {}).items():
-            for group, comparable in in_groups(rows).items():
-                yield _Choice(board, device, group, comparable)
-        if board.id not in measured:
+    for board in _boards():
+        yield from (answer for answer in measured if answer.board == board.id)
+        if board.id not in boards:
             threads, _ = threads_for(board)
             guesses = [estimated_row(one, findings, board, Calibration(), threads) for one in known]
-            for group, comparable in in_groups(each_once(guesses)).items():
-                yield _Choice(board, "", group, comparable)
+            yield from _answers(each_once(guesses), board, "")
 
 
-def _measured(results: Sequence[Result]) -> dict[str, dict[str, list[Row]]]:
-    """By board and device. What an emulator ran says nothing of a device."""
-    boards: dict[str, str] = {}
-    found: dict[str, dict[str, list[Row]]] = {}
+def _measured(results: Sequence[Result]) -> list[Answer]:
+    machines: dict[str, Machine] = {}
+    found: dict[tuple[str, str], list[Row]] = {}
     for result in results:
-        row = result.row
-        if EMULATED in row.verdicts or row.problem or row.latency_ms is None:
-            continue
         machine = machine_of(result.measurement)
-        key = repr(machine)
-        if key not in boards:
-            boards[key] = _board_of(profile_for(machine))
-        found.setdefault(boards[key], {}).setdefault(device_name(row.device), []).append(row)
-    return found
+        machines[repr(machine)] = machine
+        found.setdefault((repr(machine), result.row.device), []).append(result.row)
+    return [one for (key, _), rows in found.items() for one in measured_on(machines[key], rows)]
 
 
-def _board_of(profile: Profile) -> str:
-    return next((b.id for b in _boards() if profile.detect and b.detect == profile.detect),
-                profile.id)  # fmt: skip
+def measured_on(machine: Machine, rows: Iterable[Row]) -> list[Answer]:
+    """For one device. What an emulator ran says nothing of it."""
+    profile = profile_for(machine)
+    board = next((b for b in _boards() if profile.detect and b.detect == profile.detect), profile)
+    sound = [
+        row
+        for row in rows
+        if EMULATED not in row.verdicts and not row.problem and row.latency_ms is not None
+    ]
+    return _answers(sound, board, device_name(sound[0].device)) if sound else []
 
 
-def _line(choice: _Choice) -> list[str]:
-    limits = Limits.of(choice.profile.budgets)
-    losses = wer_losses(choice.rows, dense_wers(choice.rows))
-    found = recommend(choice.rows, limits, losses)
-    take = choice.rows[found.best].name if found.best is not None else "nothing fits"
+def _answers(rows: Iterable[Row], board: Profile, device: str) -> list[Answer]:
+    return [_answer(board, device, group, own) for group, own in in_groups(rows).items()]
+
+
+def _answer(board: Profile, device: str, group: Group, rows: Sequence[Row]) -> Answer:
+    limits = Limits.of(board.budgets)
+    losses = wer_losses(rows, dense_wers(rows))
+    found = recommend(rows, limits, losses)
+    take = rows[found.best].name if found.best is not None else "nothing fits"
     # that nothing is better is said by the best one's being taken
     price = found.price if found.better is not None else ""
     why = " ".join(filter(None, (found.why, price)))
-    how = f"measured on {choice.device}" if choice.device else ESTIMATED
-    return [choice.profile.name, _told(limits), how, take, why]
+    how = f"measured on {device}" if device else ESTIMATED
+    named = [rows[at] for at in (found.best, found.better) if at is not None]
+    return Answer(board.id, device, group, [board.name, _told(limits), how, take, why], named)
 
 
 def _told(limits: Limits) -> str:

@@ -88,6 +88,14 @@ class Rows:
         (count,) = self._sql.execute(f"SELECT count(*) FROM rows WHERE {where}", words).fetchone()
         return int(count)
 
+    def devices(self, chosen: Filter) -> list[str]:
+        """That have such rows, in the order of import."""
+        where, words = chosen.condition()
+        found = self._sql.execute(
+            f'SELECT device FROM rows WHERE {where} GROUP BY device ORDER BY min("case")', words
+        )
+        return [device for (device,) in found]
+
     def chosen(self, chosen: Filter, *, last: int | None = None) -> Iterator[Summary]:
         """In the order of import; with `last` only so many of the end."""
         where, words = chosen.condition()

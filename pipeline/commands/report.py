@@ -37,14 +37,15 @@ def command(
     and how to do it again. Without SOURCES it is about the store.
     """
     from pipeline.report import check_place, report_blocks, write_report
+    from pipeline.report_choice import choose
     from speech.errors import BadInput
 
     check_place(output)
     with chosen_results(
         sources, devices, families, methods, folders, everything=everything
     ) as selection:
-        found = selection.findings(one.number for one in selection.rows())
-    if not found.measurements:
+        found = choose(selection)
+    if not found.findings.measurements:
         raise BadInput("There are no measurements to report on: `secateur bench` makes some.")
     written = write_report(title, report_blocks(found), output)
     click.echo(f"The report is in {' and '.join(map(str, written))}.")

@@ -153,10 +153,9 @@ def test_a_long_table_is_cut_and_says_so_and_programs_get_all(tmp_path: Path) ->
     assert done.stdout.count("device-") == 1000
     done = secateur("results", str(store), "--markdown", "--limit", "3", "--all")
     assert f"Only the last 3 of {every:,} rows" in done.stderr
-    names = [line.split(" | ")[1] for line in done.stdout.splitlines() if "device-" in line]
     found = rows(str(store), "--all")
     assert len(found) == every
-    assert [row["name"] for row in found[-3:]] == names
+    assert all(str(row["name"]) in done.stdout for row in found[-3:])
     done = secateur("results", str(store), "--csv")
     assert len(done.stdout.splitlines()) == 1 + measured_once and done.stderr == ""
     few = secateur("results", str(store), "--device", "device-1", "--method", "obs")
