@@ -21,6 +21,7 @@ from bench.store.connection import is_store, no_progress
 from bench.store.row_table import Progress
 from bench.store.summaries import Filter, Rows, Summaries, Summary
 from runtime.bundle import Bundle, Manifest
+from speech.errors import BadInput
 from speech.readable import refuse_unreachable
 
 STORE_SUFFIX = ".sqlite"
@@ -217,8 +218,13 @@ class Selection:
             yield one
 
     def findings(self, numbers: Iterable[int]) -> Findings:
-        """Whole measurements, in this order."""
-        measurements = [self._rows.whole(number) for number in numbers]
+        """Whole measurements, in this order; those that cannot be read are left out."""
+        measurements, problems = [], []
+        for number in numbers:
+            try:
+                measurements.append(self._rows.whole(number))
+            except BadInput as problem:
+                problems.append(str(problem))
         bundles: dict[str, Bundle] = {}
         manifests: dict[str, Manifest] = {}
         for found in measurements:
@@ -231,7 +237,7 @@ class Selection:
                 bundles[sha256] = bundle
             if manifest:
                 manifests[sha256] = manifest
-        return Findings(measurements, bundles, manifests)
+        return Findings(measurements, bundles, manifests, problems=problems)
 
     def at_hand(self) -> Findings:
         """Only of bundles that lie on this machine."""
