@@ -81,9 +81,15 @@ def _row(sweep: Sweep, point: Point) -> Row:
     )
 
 
+#: Bytes. Files of sweeps have a line a point, stores and results files may be much larger.
+_LARGEST = 64 << 20
+
+
 def is_sweep(path: Path) -> bool:
-    """Whether a file says of itself that it is one."""
+    """Whether a file says of itself that it is one; a large file is read for nothing else."""
     try:
+        if path.stat().st_size > _LARGEST:
+            return False
         found = json_from(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
