@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 from textual.signal import Signal
 
 from speech.errors import BadInput
+from speech.printable import printable_lines
 from tui.desk import Desk
 from tui.remembered import Remembered, read_remembered
 from tui.screens.explore import ROOMY, ExploreScreen
@@ -22,6 +25,7 @@ from tui.source.jobs import JobNews, Landed, Order, Runner
 from tui.source.messages import NewsArrived
 from tui.source.records import Record, Source
 from tui.themes import DARK, THEMES, VARIABLES
+from tui.visible import Visible
 
 if TYPE_CHECKING:
     from tui.screens.compare import CompareScreen
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _LOOK = 2.0
 #: So many fit beside each other.
 _MARKS = 4
+_VISIBLE = Visible()
 
 
 def _device_runner(source: Source) -> Runner:
@@ -79,6 +84,9 @@ class SecateurApp(App[None]):
         self._stamp: object = None
         self.complaint = ""
         self.remembered = self._recall()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), _VISIBLE]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return VARIABLES
@@ -215,7 +223,7 @@ class SecateurApp(App[None]):
     async def action_quit(self) -> None:
         self._keep()
         parting = self.desk.part()
-        self.exit(message="\n".join(parting) or None)
+        self.exit(message=Text(printable_lines("\n".join(parting))) if parting else None)
 
     def _look(self) -> None:
         stamp = self.source.stamp()

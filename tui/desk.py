@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tui.source.jobs import Going, JobNews, News, Order, Playing, Runner, Tell
+from tui.source.shown import shown
 from tui.watched import Watched
 
 #: Seconds that jobs get to be left in when the app ends.
@@ -110,7 +111,7 @@ class Desk:
 
     def _tell(self, number: int, news: News) -> None:
         with suppress(RuntimeError):  # the app has ended, and with it the loop that it lived in
-            self._post(JobNews(number, news))
+            self._post(JobNews(number, shown(news)))
 
 
 def _where(job: Watched) -> str:

@@ -149,7 +149,7 @@ class Watched:
                 count = len(self.cases[event.case].samples)
                 return f"{event.case}: sample {count}, {milliseconds(event.seconds)}"
             case Transcribed():
-                return f"{event.case}: heard {event.text!r}"
+                return f"{event.case}: transcribed “{event.text}”"
             case TurnEnded(error=str()):
                 return f"✗ {event.case}: {event.error}"
             case Waiting():

@@ -22,6 +22,7 @@ from tui.source.messages import (
     SensitivitiesRead,
 )
 from tui.source.records import Detail, Place, Record, Source
+from tui.source.shown import shown
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -97,13 +98,13 @@ class Feed:
             def say(message: Message) -> None:
                 if worker.is_cancelled:
                     raise _MovedOn
-                to.post_message(message)
+                to.post_message(shown(message))
 
             try:
                 answer(say)
             except BadInput as problem:
                 if not worker.is_cancelled:
-                    to.post_message(ReadFailed(str(problem)))
+                    to.post_message(shown(ReadFailed(str(problem))))
             except _MovedOn:
                 return
 

@@ -61,7 +61,8 @@ class FileSource:
         return Detail(record.key, found, manifest, bundle.folder if bundle else None)
 
     def past(self, record: Record) -> Sequence[Record]:
-        return in_time([one for one in self._summaries if one.row.name == record.row.name])
+        name = self._summaries[int(record.key)].row.name
+        return in_time([one for one in self._summaries if one.row.name == name])
 
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None:
         return reckoning.computed(detail, dense)

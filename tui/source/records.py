@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from bench.agent.measurement import Measurement
 from bench.rows import Row
 from runtime.bundle import Manifest
+from tui.source.shown import NOT_SHOWN
 from tui.tradeoffs.budgets import Limits
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Kind = Literal["measured", "estimated"]
 class Place:
     """A device that was measured on, or a profile that there are only guesses for."""
 
-    id: str
+    id: str = field(metadata=NOT_SHOWN)
     name: str
     kind: Kind
     about: str = ""
@@ -44,7 +45,7 @@ class Record:
 
     key: str
     row: Row
-    identity: tuple[object, ...]
+    identity: tuple[object, ...] = field(metadata=NOT_SHOWN)
 
 
 @dataclass(frozen=True)

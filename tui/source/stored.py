@@ -66,7 +66,7 @@ class StoredSource:
 
     def past(self, record: Record) -> Sequence[Record]:
         with Summaries.at(self._path, patience=self._patience) as store:
-            return in_time(store.named(record.row.name))
+            return in_time(store.named(store.whole(int(record.key)).name))
 
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None:
         return reckoning.computed(detail, dense)

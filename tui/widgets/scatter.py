@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import ClassVar
 
 import numpy as np
-from rich.markup import escape
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.message import Message
 from textual.strip import Strip
@@ -68,7 +68,7 @@ class Scatter(Widget):
         x, y = self.view.x_axis, self.view.y_axis
         self.border_title = f"{y.label} over {x.label}"
         told = [f"{letter} {device}" for device, letter in self.view.letters.items()]
-        self.border_subtitle = escape(" · ".join(told))
+        self.border_subtitle = Content(" · ".join(told))
         self.refresh()
 
     def show_all(self) -> None:

@@ -1,0 +1,53 @@
+"""Texts from outside as the app shows them: control characters of a record become visible.
+
+It is done once, where answers and news enter the app, so that no widget has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, fields, is_dataclass, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from speech.printable import printable
+
+Value = TypeVar("Value")
+
+#: Metadata of a field that is never shown: something is looked up by it, so it stays as it is.
+NOT_SHOWN = {"shown": False}
+
+
+def shown(value: Value) -> Value:
+    """The same value, or one with other texts in it; paths stay, as files are opened by them."""
+    if isinstance(value, str):
+        return value if value.isprintable() else printable(value)  # type: ignore[return-value]
+    if value is None or isinstance(value, int | float):
+        return value
+    if is_dataclass(value):
+        return _record(value)
+    if isinstance(value, Mapping):
+        return _same({shown(key): shown(item) for key, item in value.items()}, value)
+    if isinstance(value, list | tuple):
+        return _same(type(value)(map(shown, value)), value)
+    return value
+
+
+def _same(after: Any, before: Any) -> Any:
+    """What has not changed is not kept twice: most texts are harmless, and rows are many."""
+    return before if after == before else after
+
+
+def _record(value: Any) -> Any:
+    changed = {}
+    for field in _fields(type(value)):
+        before = getattr(value, field.name)
+        after = shown(before)
+        if after is not before:
+            changed[field.name] = after
+    return replace(value, **changed) if changed else value
+
+
+@cache
+def _fields(kind: type[Any]) -> list[Field[Any]]:
+    return [field for field in fields(kind) if field.metadata.get("shown", True)]
