@@ -48,7 +48,7 @@ def hostile(name: str, zeros: float, **facts: object) -> Measurement:
             "model": f"Pi{EVIL}",
             "system": f"Linux{EVIL}",
         },
-        case=f"case{EVIL}",
+        case=f"{found.name}/t1{EVIL}",
         settings={f"window{EVIL}": f"5{EVIL}"},
         **facts,  # type: ignore[arg-type]
     )

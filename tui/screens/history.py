@@ -60,6 +60,7 @@ class HistoryScreen(Screen[None]):
 
     def on_past_read(self, message: PastRead) -> None:
         self._record, self._past = message.record, message.past
+        self._message = "No other measurement has this name."
         self._update()
 
     def on_read_failed(self, message: ReadFailed) -> None:
