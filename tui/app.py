@@ -14,6 +14,7 @@ from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 from textual.signal import Signal
 
+from bench.groups import group_of, labels
 from speech.errors import BadInput
 from speech.printable import printable_lines
 from tui.desk import Desk
@@ -122,6 +123,13 @@ class SecateurApp(App[None]):
         """Or no longer, if it is; a sentence where it cannot be."""
         if record.key in self.marked_keys:
             self.marks = [one for one in self.marks if one.key != record.key]
+        elif self.marks and group_of(record.row) != group_of(self.marks[0].row):
+            others = labels([group_of(record.row), group_of(self.marks[0].row)])
+            mine, theirs = others.values()
+            return (
+                f"{record.row.name} is of {mine}, and the marked ones are of {theirs}, which "
+                "cannot be compared: unmark those first."
+            )
         elif len(self.marks) == _MARKS:
             return "Four are marked, and no more fit beside each other: unmark one first."
         else:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench import groups
 from bench.report import wer_with_interval
 from bench.rows import Row
 from tui.bars import strip
@@ -22,19 +23,22 @@ _LATENCY = next(line for line in LINES if line.axis is LATENCY)
 
 
 def chronicle(rows: Sequence[Row], width: int) -> RenderableType:
-    """Rows rise in time; a new bundle of the same name is marked."""
-    groups: dict[tuple[str, int | None, str], list[Row]] = {}
+    """Rows rise in time, and only comparable ones follow each other; a new bundle is marked."""
+    series: dict[tuple[str, int | None, str, groups.Group], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.device, row.threads, row.settings), []).append(row)
+        comparable = (row.device, row.threads, row.settings, groups.group_of(row))
+        series.setdefault(comparable, []).append(row)
+    labels = groups.labels(group for *_, group in series)
     parts: list[RenderableType] = []
-    for (device, threads, settings), group in groups.items():
-        parts += [_title(device, threads, settings, group), _table(group, width), Text()]
+    for (device, threads, settings, group), found in series.items():
+        about = (_threads(threads), settings, labels[group] if len(labels) > 1 else "")
+        parts += [_title(device, about, found), _table(found, width), Text()]
     return Group(*parts)
 
 
-def _title(device: str, threads: int | None, settings: str, group: Sequence[Row]) -> Text:
-    about = ", ".join(part for part in (_threads(threads), settings) if part)
-    latencies = [value for row in group if (value := LATENCY.value(row)) is not None]
+def _title(device: str, facts: Sequence[str], rows: Sequence[Row]) -> Text:
+    about = ", ".join(filter(None, facts))
+    latencies = [value for row in rows if (value := LATENCY.value(row)) is not None]
     return Text.assemble(
         (device or "this", "bold"), f"  {about}  ", (strip(latencies, 40), ""), ("  ms\n", "dim")
     )
@@ -44,13 +48,13 @@ def _threads(count: int | None) -> str:
     return "" if count is None else "1 thread" if count == 1 else f"{count} threads"
 
 
-def _table(group: Sequence[Row], width: int) -> Table:
+def _table(rows: Sequence[Row], width: int) -> Table:
     table = Table.grid(padding=(0, 2))
     heads = ["", "measured", "bundle", "ms", "since the one before", "WER %", "verdict"]
     kept = heads if width >= 100 else heads[:5]
     table.add_row(*(Text(head, "dim") for head in kept))
     before: Row | None = None
-    for row in group:
+    for row in rows:
         cells = _cells(row, before)
         table.add_row(*cells[: len(kept)])
         before = row

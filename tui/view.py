@@ -1,6 +1,7 @@
 """What the explore screen shows of one place: which rows, in which order, and what holds of them.
 
-It knows no terminal. Numbers stand in columns, so that sorting many thousand rows is quick.
+Only rows of one group are shown, as only those can be compared. It knows no terminal. Numbers stand
+in columns, so that sorting many thousand rows is quick.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.groups import model_of
+from bench.groups import Group, Scored, group_of, labels
 from bench.rows import Row
 from tui.columns import COLUMN_OF, COLUMNS, DEVICE, NAME, REMOVED, WITH_DEVICE, Column
 from tui.glyphs import glyph_of
@@ -35,6 +36,8 @@ class View:
     def __init__(self) -> None:
         self.computed: dict[str, Computed] = {}
         self.limits = Limits()
+        self.group: Group | None = None  # that is shown
+        self._wanted: Group | None = None  # that was chosen, and is shown wherever it is
         self.search = Search("")
         self.sort: str | None = None
         self.descending = False
@@ -56,17 +59,18 @@ class View:
         self._keys: dict[str, int] = {}
         self._blobs: list[str] = []
         self._values: dict[str, list[float]] = {axis.key: [] for axis in ALL_AXES}
-        self._models: list[int] = []
-        self._model_numbers: dict[str, int] = {}
-        self._dense_wers: dict[int, float] = {}
+        self._group_at: list[int] = []  # of each record, its number
+        self._numbers: dict[Group, int] = {}
+        self._members: NDArray[np.intp] = np.zeros(0, dtype=np.intp)  # of the group that is shown
+        self._dense_wers: dict[Scored, float] = {}
         self._dense: dict[Setting, int] = {}
         self._columns: dict[str, Floats] = {}
         self._texts: dict[str, list[float | str | None]] = {}
 
     @property
     def count(self) -> str:
-        """Of what is shown, and of what there is if that is more."""
-        shown, there = len(self.order), len(self.records)
+        """Of what is shown, and of what there is in the group if that is more."""
+        shown, there = len(self.order), len(self._members)
         return f"{shown:,} of {there:,}" if shown != there else f"{there:,}"
 
     def tell_apart(self, devices: Sequence[str]) -> None:
@@ -99,14 +103,32 @@ class View:
             return [self.letters.get(record.row.device, "?") for record in self.records]
         return [glyph_of(record.row) for record in self.records]
 
-    def groups(self) -> list[str]:
-        """Of all points, which are to share a colour: devices, or methods."""
+    def kinds(self) -> list[str]:
+        """Of all points; those of a kind share a colour: devices, or methods."""
         rows = (record.row for record in self.records)
         return [row.device if self.letters else row.method for row in rows]
 
     @property
-    def rows(self) -> list[Row]:
-        return [record.row for record in self.records]
+    def groups(self) -> list[Group]:
+        """Those that there are rows of, in the order in which they came."""
+        there = set(self._group_at)
+        return [group for group, number in self._numbers.items() if number in there]
+
+    @property
+    def label(self) -> str:
+        """Of the group that is shown, in words that tell it from the others; `n` shows the next."""
+        groups = self.groups
+        if self.group is None or not groups:
+            return ""
+        label = labels(groups)[self.group]
+        at = f" ({1 + groups.index(self.group)} of {len(groups)}, n)" if len(groups) > 1 else ""
+        return f"{label}{at}"
+
+    def show_group(self, group: Group | None) -> None:
+        """Now, or as soon as there are rows of it."""
+        self._wanted = group
+        self._choose_group()
+        self._arrange()
 
     def add(self, batch: Sequence[Record]) -> None:
         """A record of an identity that is there takes its place."""
@@ -114,6 +136,7 @@ class View:
         for record in batch:
             self._put(record)
         self._columns, self._texts = {}, {}
+        self._choose_group()
         self._weigh()
 
     def limit(self, limits: Limits) -> None:
@@ -163,8 +186,8 @@ class View:
         return None if place is None else self.records[place]
 
     def with_dense(self) -> list[tuple[Record, Record]]:
-        """What was measured, each with its dense model where that was measured as well."""
-        pairs = [(record, self.dense_of(at)) for at, record in enumerate(self.records)]
+        """What was measured of the group, each with its dense model where that was as well."""
+        pairs = [(self.records[at], self.dense_of(at)) for at in self._members]
         return [(record, dense) for record, dense in pairs if dense and record.key.isdigit()]
 
     def told(self, at: int, detail: Detail | None) -> Told:
@@ -178,11 +201,15 @@ class View:
             self.computed.get(record.key),
         )
 
-    def recommended(self) -> tuple[Recommendation, int | None]:
-        """Among all rows of the place, with the position of the one to look at."""
-        losses = [self._loss(at) for at in range(len(self.records))]
-        found = recommend(self.rows, self.limits, losses)
-        return found, found.best if found.best is not None else found.better
+    def recommended(self, device: str | None = None) -> tuple[Recommendation, int | None]:
+        """Among all rows of the group, or those of one device, with the position to look at."""
+        members: list[int] = self._members.tolist()
+        if device is not None:
+            members = [at for at in members if self.records[at].row.device == device]
+        rows = [self.records[at].row for at in members]
+        found = recommend(rows, self.limits, [self._loss(at) for at in members])
+        best = found.best if found.best is not None else found.better
+        return found, None if best is None else members[best]
 
     def position_of(self, key: str | None) -> int | None:
         return None if key is None else self._keys.get(key)
@@ -190,16 +217,17 @@ class View:
     def _put(self, record: Record) -> None:
         row = record.row
         at = self._places.setdefault(record.identity, len(self.records))
-        model = self._model_numbers.setdefault(model_of(row), len(self._model_numbers))
+        group = group_of(row)
+        number = self._numbers.setdefault(group, len(self._numbers))
         if at == len(self.records):
             self.records.append(record)
             self._blobs.append("")
-            self._models.append(model)
+            self._group_at.append(number)
             for values in self._values.values():
                 values.append(np.nan)
         else:
             self._keys.pop(self.records[at].key, None)
-            self.records[at], self._models[at] = record, model
+            self.records[at], self._group_at[at] = record, number
         self._keys[record.key] = at
         self._blobs[at] = blob(row)
         self.longest_name = max(self.longest_name, len(row.name))
@@ -207,23 +235,24 @@ class View:
             value = axis.value(row)
             self._values[axis.key][at] = np.nan if value is None else value
         if row.method == DENSE:
-            self._put_dense(at, model, row)
+            self._put_dense(at, group, row)
 
-    def _put_dense(self, at: int, model: int, row: Row) -> None:
+    def _put_dense(self, at: int, group: Group, row: Row) -> None:
+        """Losses are compared wherever clips were timed: both rates are the host's."""
         if row.latency_ms:
             self._dense[Setting.of(row)] = at
         wer = WER.value(row)
         if wer is not None:
-            self._dense_wers[model] = min(wer, self._dense_wers.get(model, wer))
+            best = self._dense_wers.get(group.scored, wer)
+            self._dense_wers[group.scored] = min(wer, best)
 
     def _loss(self, at: int) -> float | None:
         return None if np.isnan(self.losses[at]) else float(self.losses[at])
 
     def _weigh(self) -> None:
-        dense = np.full(len(self._model_numbers), np.nan)
-        for model, wer in self._dense_wers.items():
-            dense[model] = wer
-        self.losses = self.points(WER) - dense[np.array(self._models, dtype=np.intp)]
+        known = [self._dense_wers.get(group.scored, np.nan) for group in self._numbers]
+        dense = np.array(known, dtype=np.float64)
+        self.losses = self.points(WER) - dense[np.array(self._group_at, dtype=np.intp)]
         costs = {axis.key: self.points(axis) for axis in ALL_AXES} | {WER_LOSS: self.losses}
         self.failing = np.zeros(len(self.records), dtype=bool)
         for kind in KINDS:
@@ -231,6 +260,18 @@ class View:
             if limit is not None:
                 self.failing |= costs[kind.key] > limit
         self._arrange()
+
+    def _choose_group(self) -> None:
+        """What was chosen if it is there, else what is shown already, else the largest."""
+        group_at = np.array(self._group_at, dtype=np.intp)
+        counts = np.bincount(group_at, minlength=len(self._numbers))
+        there = {group for group, number in self._numbers.items() if counts[number]}
+        if self._wanted in there:
+            self.group = self._wanted
+        elif self.group not in there:
+            self.group = max(there, key=lambda group: counts[self._numbers[group]], default=None)
+        shown = self._numbers[self.group] if self.group in there and self.group else -1
+        self._members = np.flatnonzero(group_at == shown)
 
     def _arrange(self) -> None:
         order = self._sorted()
@@ -251,17 +292,17 @@ class View:
 
     def _sorted(self) -> list[int]:
         """What was not measured stays at the end either way."""
+        members: list[int] = self._members.tolist()
         if self.sort is None:
-            return list(range(len(self.records)))
+            return members
         if self.sort in self._values:
-            numbers = np.array(self._values[self.sort])
+            numbers = np.array(self._values[self.sort])[self._members]
             ranked = np.argsort(-numbers if self.descending else numbers, kind="stable")
-            order: list[int] = ranked.tolist()
-            return order
+            return [members[at] for at in ranked]
         ranks = self._ranks(self.sort)
-        known = [at for at, rank in enumerate(ranks) if rank is not None]
+        known = [at for at in members if ranks[at] is not None]
         known.sort(key=ranks.__getitem__, reverse=self.descending)  # type: ignore[arg-type]
-        return known + [at for at, rank in enumerate(ranks) if rank is None]
+        return known + [at for at in members if ranks[at] is None]
 
     def _ranks(self, key: str) -> list[float | str | None]:
         if key == REMOVED:

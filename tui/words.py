@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bench.agent.measurement import Measurement
 from bench.report import device_wer_with_interval, number, wer_with_interval
-from bench.rows import ESTIMATED, MEBIBYTE, Row
+from bench.rows import ESTIMATED, MEBIBYTE, OTHER_CLIPS, Row
 from runtime.bundle import Manifest
 from tui.bars import bar
 from tui.glyphs import glyph_of, is_unfinished, structure_of
@@ -55,6 +55,15 @@ def alarms(told: Told) -> list[Text]:
         found.append(Text("○ ESTIMATED: nobody measured it; it may be far off."))
     if told.excesses:
         found.append(Text.assemble(("✗ over budget: ", "bold"), "; ".join(told.excesses)))
+    if OTHER_CLIPS in row.verdicts:
+        found.append(
+            Text.assemble(
+                ("! ", "bold"),
+                f"Timed on {row.timed_clips} of {row.timed_corpus or 'an unknown corpus'}, and the "
+                f"WER is of {row.clips} of {row.corpus or 'an unknown corpus'}: times and device "
+                "WER are of other speech.",
+            )
+        )
     if told.warning:
         found.append(Text.assemble(("! ", "bold"), told.warning))
     return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.agent.latency import Latency
-from bench.agent.measurement import Conditions, Measurement, Sample, Variant
+from bench.agent.measurement import Conditions, Fact, Measurement, Sample, Variant
 from bench.agent.memory import MemoryReading
 from bench.results import write_results
 from bench.store.store import Store
@@ -16,7 +16,12 @@ from tests.bench.store.journals import small_job, write_folder
 MIB = 2**20
 FEBRUARY = "2026-02-15T10:00:00+00:00"
 E = ("EMULATED",)
-PI = {"model": "Raspberry Pi 5 Model B", "cpu": "Cortex-A76", "cores": 4, "architecture": "aarch64"}
+PI: dict[str, Fact] = {
+    "model": "Raspberry Pi 5 Model B",
+    "cpu": "Cortex-A76",
+    "cores": 4,
+    "architecture": "aarch64",
+}
 
 
 def measurement(
@@ -32,11 +37,15 @@ def measurement(
     version: str = "",
     verdicts: tuple[str, ...] = ("VALID",),
     family: str = "whisper",
+    model: str = "net",
+    speech: Mapping[str, object] | None = None,
     **facts: object,
 ) -> Measurement:
-    """`zeros` and `wer` are shares; the WER is known to a tenth of itself, the latency to 2 %."""
-    seconds = milliseconds / 1000
-    score = {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 2}
+    """`speech` is what the score says of the clips it is of.
+
+    `zeros` and `wer` are shares; the WER is known to a tenth of itself, the latency to 2 %."""
+    seconds, speech = milliseconds / 1000, dict(speech or {})
+    score = _score(wer) | speech
     samples = tuple(
         Sample(f"{n}.flac", seconds, 2.0, {"encode": seconds / 2, "decode": seconds / 2}, 5)
         for n in range(4)
@@ -47,7 +56,7 @@ def measurement(
         measured_at=at,
         threads=1,
         bundle_sha256=hashlib.sha256(f"{name}{version}".encode()).hexdigest(),
-        variant=Variant(name, family, method, zeros, zeros, 0.9 * zeros, score),
+        variant=Variant(name, family, method, zeros, zeros, 0.9 * zeros, score, model),
         load_seconds=0.05,
         first_seconds=2 * seconds,
         samples=samples,
@@ -67,6 +76,10 @@ def measurement(
     )  # fmt: skip
 
 
+def _score(wer: float) -> dict[str, object]:
+    return {"wer": wer, "wer_low": 0.9 * wer, "wer_high": 1.1 * wer, "cer": wer / 2}
+
+
 def some() -> list[Measurement]:
     """Of one model on two devices: every kind of row that there can be."""
     return [
@@ -80,6 +93,8 @@ def some() -> list[Measurement]:
         measurement("net-wanda-50", "wanda", 0.5, 0.059, 90.0, memory=2000),
         Measurement("/nowhere/broken", "net-broken", "2026-03-01T10:00:00+00:00", 1,
                     error="Took longer than 5 s and was stopped.",
+                    variant=Variant("net-broken", "whisper", "obs", 0.5, 0.5, 0.5, _score(0.06),
+                                    "net"),
                     environment={**PI, "device": "pi"}),
         measurement("net-dense", "dense", 0.0, 0.058, 80.0, device="zero", verdicts=E, at=FEBRUARY),
         measurement("net-obs-70", "obs", 0.7, 0.064, 81.0, device="zero", verdicts=E, at=FEBRUARY),

@@ -235,7 +235,8 @@ async def test_budgets_are_edited_in_place_and_what_fails_says_why(
         assert "The budget of latency is 'x'" in read(pilot)
         await press(pilot, "backspace", *"35", "escape", "q")
     kept = json.loads(memory.read_text())
-    assert kept["budgets"]["device:pi"]["latency"] == 35
+    [limits] = kept["budgets"][str(store)]["device:pi"].values()
+    assert limits["latency"] == 35
     async with opened(store, size, memory) as pilot:
         assert explore(pilot).view.limits.at_most["latency"] == 35
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
@@ -11,10 +11,12 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tui.columns import COLUMN_OF, NAME
+from tui.remembered import Owner, group_from, text_of
+from tui.screens.arranging import ArrangingScreen
 from tui.screens.explore_keys import EMPTY, HELP, KEYS
 from tui.screens.outgoing import OutgoingScreen
 from tui.screens.plotting import PlottingScreen
+from tui.screens.recommending import RecommendingScreen
 from tui.source.messages import (
     ComputedRead,
     DetailRead,
@@ -25,7 +27,6 @@ from tui.source.messages import (
 )
 from tui.source.records import ALL_DEVICES, OF_DEVICE, Place, Record
 from tui.source.records import Detail as Read
-from tui.tradeoffs.axes import X_AXES, Y_AXES, Axis, following
 from tui.view import View
 from tui.widgets.banner import Banner
 from tui.widgets.budgets import BudgetPanel
@@ -38,7 +39,6 @@ from tui.widgets.table import VariantTable
 from tui.words import Told
 
 if TYPE_CHECKING:
-    from tui.app import SecateurApp
     from tui.exporting import Outgoing
 
 #: Seconds of rest after which the selected result's samples are asked for.
@@ -49,7 +49,7 @@ ROOMY = 100
 _COUNTED = 64
 
 
-class ExploreScreen(OutgoingScreen, PlottingScreen):
+class ExploreScreen(ArrangingScreen, OutgoingScreen, PlottingScreen, RecommendingScreen):
     """Which variant to keep."""
 
     CSS_PATH = "explore.tcss"
@@ -63,13 +63,9 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         self.place: Place | None = None
         self.places: list[Place] = []
         self._read: Read | None = None
-        self._is_last = True
+        self.is_reading = True
         self._rest: Timer | None = None
         self._wanted: str | None = None  # the record to stand on once it is there
-
-    @property
-    def secateur(self) -> SecateurApp:
-        return cast("SecateurApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield Head("Explore")
@@ -88,13 +84,8 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        kept = self.secateur.remembered
-        self.view.show_axes(
-            next((axis for axis in X_AXES if axis.key == kept.x_axis), X_AXES[0]),
-            next((axis for axis in Y_AXES if axis.key == kept.y_axis), Y_AXES[0]),
-        )
-        if kept.sort in COLUMN_OF:
-            self.view.sort_by(kept.sort, descending=kept.descending)
+        self.arrange_as_before()
+        self.view.show_group(group_from(self.secateur.remembered.group))
         self.query_one(VariantTable).focus()
         self.query_one(Detail).say("Reading …")
         self.secateur.feed.ask_places(self)
@@ -111,6 +102,7 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         chosen = chosen or next(iter(self.places), None)
         self.query_one(Places).show(self.places, chosen)
         if chosen is None:
+            self.is_reading = False
             self.query_one(Detail).say(EMPTY)
         else:
             self._show_place(chosen)
@@ -123,13 +115,15 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         if message.is_first:
             self.view.clear()
             self._read = None
-        self._is_last = message.is_last
+        self.is_reading = not message.is_last
         self.view.add(message.records)
         if message.is_last:
             self._wanted = None
             self._ask_computed()
+            self.query_one(Places).count(self.place, len(self.view.records))
         table.show(keep=keep)
-        self._tell_head()
+        self._tell_group()
+        self.recommend()
 
     def on_detail_read(self, message: DetailRead) -> None:
         if message.detail.key == self._key:
@@ -146,6 +140,9 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         self.secateur.feed.ask_places(self)
 
     def on_read_failed(self, message: ReadFailed) -> None:
+        if message.question in ("places", "records"):
+            self.is_reading = False
+            self._tell_head()
         self.say(message.sentence, is_bad=True)
         if not self.view.records:
             self.query_one(Detail).say("Nothing could be read.")
@@ -160,8 +157,9 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
     def on_budget_panel_changed(self, message: BudgetPanel.Changed) -> None:
         if self.place is None:
             return
-        self.secateur.remembered.keep_limits(self.place.id, message.limits)
-        self._change(lambda: self.view.limit(message.limits))
+        self.secateur.remembered.keep_limits(self._owner, message.limits)
+        self.change(lambda: self.view.limit(message.limits))
+        self.recommend()
 
     def on_budget_panel_refused(self, message: BudgetPanel.Refused) -> None:
         self.say(message.sentence, is_bad=True)
@@ -177,17 +175,12 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
             self._rest.stop()
         self._rest = self.set_timer(REST, self._ask_detail)
 
-    def on_variant_table_head_clicked(self, message: VariantTable.HeadClicked) -> None:
-        key = message.column.key
-        turn = key == self.view.sort and not self.view.descending
-        self._sort(key, descending=turn)
-
     def on_scatter_picked(self, message: Scatter.Picked) -> None:
         self.query_one(VariantTable).select(message.position)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "search":
-            self._change(lambda: self.view.look_for(event.value))
+            self.change(lambda: self.view.look_for(event.value))
             self._tell_head()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -210,20 +203,8 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
             search.remove_class("-open")
         else:
             self.query_one(Banner).close()
+            self.recommend_no_more()
         self.action_table()
-
-    def action_sort(self) -> None:
-        keys = [None, *(column.key for column in self.view.columns)]
-        self._sort(following(keys, self.view.sort), descending=False)
-
-    def action_turn(self) -> None:
-        self._sort(self.view.sort or NAME.key, descending=not self.view.descending)
-
-    def action_across(self) -> None:
-        self._turn_axes(following(X_AXES, self.view.x_axis), self.view.y_axis)
-
-    def action_up(self) -> None:
-        self._turn_axes(self.view.x_axis, following(Y_AXES, self.view.y_axis))
 
     def action_mark(self) -> None:
         if record := self.selected:
@@ -247,16 +228,23 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
             self.secateur.compare(chosen[:4])
 
     def action_recommend(self) -> None:
-        if not self.view.records:
+        if self.places:
+            super().action_recommend()
+        elif not self.is_reading:
             self.say(EMPTY)
+
+    def action_group(self, step: int) -> None:
+        groups = self.view.groups
+        if len(groups) < 2:
+            self.say("All results of this device are of one group: they can be compared.")
             return
-        found, at = self.view.recommended()
-        if at is not None:
-            if at not in self.view.order:
-                self.query_one("#search", Input).value = ""
-                self._change(lambda: self.view.look_for(""))
-            self.query_one(VariantTable).select(at)
-        self.say(f"{found.why} {found.price}".strip())
+        at = groups.index(self.view.group) if self.view.group in groups else 0
+        group = groups[(at + step) % len(groups)]
+        self.secateur.remembered.group = text_of(group)
+        self.change(lambda: self.view.show_group(group))
+        self._tell_group()
+        self._ask_computed()
+        self.recommend(moves=True)
 
     def action_budgets(self) -> None:
         self._show_sidebar(in_use=True)
@@ -290,6 +278,7 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
 
     def say(self, sentence: str, *, is_bad: bool = False) -> None:
         """Above the detail, until `escape`."""
+        self.recommend_no_more()
         self.query_one(Banner).say(sentence, is_bad=is_bad)
 
     # What is shown.
@@ -327,34 +316,35 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
         self.query_one("#banner").set_class(shown and is_narrow, "-aside")
 
     def _show_place(self, place: Place) -> None:
+        self.is_reading = True
         self.place = place
-        remembered = self.secateur.remembered
-        remembered.place = place.id
-        limits = remembered.limits(place.id, place.limits)
-        self.view.limit(limits)
+        self.secateur.remembered.place = place.id
         devices = [one.device for one in self.places if one.id.startswith(OF_DEVICE)]
         self.view.tell_apart(devices if place.id == ALL_DEVICES else ())
-        self.query_one(BudgetPanel).show(limits)
         self.secateur.feed.ask_records(self, place)
+        self._tell_group()
+        self.recommend(moves=True)
+
+    @property
+    def _owner(self) -> Owner:
+        """Of the budgets that are shown."""
+        place = self.place.id if self.place else ""
+        return self.secateur.source.id, place, text_of(self.view.group)
+
+    def _tell_group(self) -> None:
+        """Another group may be shown, whose budgets are others."""
+        if self.place:
+            limits = self.secateur.remembered.limits(self._owner, self.place.limits)
+            if limits != self.view.limits:
+                self.change(lambda: self.view.limit(limits))
+            self.query_one(BudgetPanel).show(limits)
         self._tell_head()
 
-    def _change(self, work: Callable[[], None]) -> None:
+    def change(self, work: Callable[[], None]) -> None:
         """The cursor stays on its record, if that is still shown."""
         key = self._key
         work()
         self.query_one(VariantTable).show(keep=key)
-
-    def _sort(self, key: str | None, *, descending: bool) -> None:
-        self._change(lambda: self.view.sort_by(key, descending=descending))
-        kept = self.secateur.remembered
-        kept.sort, kept.descending = key, descending
-        self._tell_head()
-
-    def _turn_axes(self, x: Axis, y: Axis) -> None:
-        self._change(lambda: self.view.show_axes(x, y))
-        kept = self.secateur.remembered
-        kept.x_axis, kept.y_axis = self.view.x_axis.key, self.view.y_axis.key
-        self.query_one(Scatter).show_all()
 
     def _draw(self) -> None:
         marked = [self.view.position_of(key) for key in self.secateur.marked_keys]
@@ -392,12 +382,14 @@ class ExploreScreen(OutgoingScreen, PlottingScreen):
 
     def _tell_head(self) -> None:
         view, place = self.view, self.place
-        kind = "ESTIMATED for" if place and place.kind == "estimated" else "measured on"
+        kind = "ESTIMATED " if place and place.kind == "estimated" else ""
         parts = [
-            self.secateur.source.title,
-            f"{view.count} variants {kind} {place.name}" if place else "",
-            "" if self._is_last else "reading …",
+            f"{kind}{place.name}" if place else "",
+            view.label,
+            f"{view.count} variants" if place else "",
+            "reading …" if self.is_reading else "",
             f"/{view.search.query}" if view.search else "",
             f"{len(self.secateur.marks)} marked" if self.secateur.marks else "",
+            self.secateur.source.title,
         ]
         self.query_one(Head).show(" · ".join(part for part in parts if part))

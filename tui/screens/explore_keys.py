@@ -10,7 +10,8 @@ EMPTY = (
 )
 
 HELP = (
-    "Each row and each point is a bundle in one group of settings on one device. "
+    "Each row and each point is a bundle in one group of settings on one device. Only results of "
+    "one model on the same speech can be compared: `n` shows the next group of those. "
     "The line joins what nothing else beats on both axes; dashes are budgets. "
     "`/` takes words, letters in order (`ob70` finds obs-70), and comparisons such as `wer<5`, "
     "`ms<20`, `peak<100`, `zeros>50`. The mouse selects, sorts, drags and zooms."
@@ -24,6 +25,8 @@ KEYS: list[BindingType] = [
     Binding("y", "up", "Y axis"),
     Binding("space", "mark", "Mark", key_display="␣"),
     Binding("c", "compare", "Compare"),
+    Binding("n", "group(1)", "Next group"),
+    Binding("N", "group(-1)", "Group before", show=False),
     Binding("r", "recommend", "Recommend"),
     Binding("m", "copy('markdown')", "Copy as Markdown", show=False),
     Binding("v", "copy('csv')", "Copy as CSV", show=False),

@@ -104,7 +104,7 @@ class Feed:
                 answer(say)
             except BadInput as problem:
                 if not worker.is_cancelled:
-                    to.post_message(shown(ReadFailed(str(problem))))
+                    to.post_message(shown(ReadFailed(str(problem), kind)))
             except _MovedOn:
                 return
 

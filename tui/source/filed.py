@@ -26,6 +26,7 @@ class FileSource:
 
     def __init__(self, path: Path, *, sensitivities: Sequence[Path] = ()):
         self.title = f"{path.parent.name}/{path.name}".lstrip("/")
+        self.id = str(path.absolute())
         self._path = path
         self._named = tuple(sensitivities)
         self._guesses = reckoning.Guesses(self._newest)

@@ -59,6 +59,7 @@ class NewsArrived(Message):
 
 @dataclass
 class ReadFailed(Message):
-    """One sentence for people."""
+    """One sentence for people, and what was asked for."""
 
     sentence: str
+    question: str = ""

@@ -79,6 +79,7 @@ class Source(Protocol):
     """What the app asks of its data; every method may take its time and raise BadInput."""
 
     title: str
+    id: str  # the whole path: what is remembered of these results belongs to no others
 
     def places(self) -> Sequence[Place]: ...
 

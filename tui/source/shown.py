@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from speech.printable import printable
 
@@ -20,16 +20,20 @@ NOT_SHOWN = {"shown": False}
 
 def shown(value: Value) -> Value:
     """The same value, or one with other texts in it; paths stay, as files are opened by them."""
+    return cast("Value", _shown(value))
+
+
+def _shown(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isprintable() else printable(value)  # type: ignore[return-value]
+        return value if value.isprintable() else printable(value)
     if value is None or isinstance(value, int | float):
         return value
     if is_dataclass(value):
         return _record(value)
     if isinstance(value, Mapping):
-        return _same({shown(key): shown(item) for key, item in value.items()}, value)
+        return _same({_shown(key): _shown(item) for key, item in value.items()}, value)
     if isinstance(value, list | tuple):
-        return _same(type(value)(map(shown, value)), value)
+        return _same(type(value)(map(_shown, value)), value)
     return value
 
 
@@ -40,9 +44,9 @@ def _same(after: Any, before: Any) -> Any:
 
 def _record(value: Any) -> Any:
     changed = {}
-    for field in _fields(type(value)):
+    for field in _fields(type(value)):  # type: ignore[arg-type]  # classes can be hashed
         before = getattr(value, field.name)
-        after = shown(before)
+        after = _shown(before)
         if after is not before:
             changed[field.name] = after
     return replace(value, **changed) if changed else value

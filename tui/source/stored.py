@@ -31,6 +31,7 @@ class StoredSource:
         self, path: Path, *, sensitivities: Sequence[Path] = (), patience: float = PATIENCE
     ):
         self.title = path.name
+        self.id = str(path.absolute())
         self._path = path
         self._named = tuple(sensitivities)
         self._patience = patience

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rich.text import Text
@@ -36,6 +36,13 @@ class Places(OptionList):
             self.add_options([_heading("○ ESTIMATED"), *map(_option, guessed)])
         if chosen and chosen.id in self._places:
             self.highlighted = self.get_option_index(chosen.id)
+
+    def count(self, place: Place, variants: int) -> None:
+        """What was found of a place when it was read, which is what the head counts as well."""
+        if place.id in self._places and place.count is not None:
+            counted = replace(place, count=variants)
+            self._places[place.id] = counted
+            self.replace_option_prompt(place.id, _option(counted).prompt)
 
     def spots(self) -> list[tuple[Offset, Callable[[], object]]]:
         """Of the devices in sight: where each stands on the screen, and how it is chosen."""

@@ -189,7 +189,7 @@ class Scatter(Widget):
         if self._marked_version == self.view.version:
             return
         self._marked_version = self.view.version
-        groups = self.view.groups()
+        groups = self.view.kinds()
         numbers = {name: number for number, name in enumerate(sorted(set(groups)))}
         self._glyphs = self.view.marks()
         self._groups = [f"method-{numbers[name] % METHOD_COLOURS}" for name in groups]
