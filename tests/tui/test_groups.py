@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 from bench.agent.measurement import Measurement
 from tests.tui.measured import make_file, make_store, measurement, some
 from tests.tui.walking import explore, names, opened, press, read, seen, selected
+from tui.app import SecateurApp
 from tui.picture import settled
 from tui.source.records import Place, Record
 from tui.source.stored import StoredSource
@@ -50,9 +52,15 @@ def mixed() -> list[Measurement]:
         tiny("ffn-25", "obs_structured", 0.25, 0.065, 320.0),
         demo("dense", "dense", 0.0, 0.021, 20.0),
         demo("obs-50", "obs", 0.5, 0.022, 19.9),
-        tiny("dense", "dense", 0.0, 0.046, 900.0, device="zero"),
-        tiny("ffn-25", "obs_structured", 0.25, 0.065, 700.0, device="zero"),
+        tiny("dense", "dense", 0.0, 0.046, 450.0, device="zero"),
+        tiny("ffn-25", "obs_structured", 0.25, 0.065, 350.0, device="zero"),
     ]
+
+
+def make(folder: Path, kind: str, found: list[Measurement]) -> Path:
+    if kind == "store":
+        return make_store(folder / "r.sqlite", found)
+    return make_file(folder / "r.jsonl", found)
 
 
 async def choose(pilot: Pilot[None], device: str) -> None:
@@ -70,12 +78,11 @@ def banner(pilot: Pilot[None]) -> str:
 async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
     tmp_path: Path, size: tuple[int, int], kind: str
 ) -> None:
-    make = make_store if kind == "store" else make_file
-    async with opened(make(tmp_path / f"r.{'sqlite' if kind == 'store' else 'jsonl'}", mixed()), size) as pilot:  # fmt: skip
+    async with opened(make(tmp_path, kind, mixed()), size) as pilot:
         await choose(pilot, "pi")
         assert len(names(pilot)) == 3
         assert all(name.startswith("whisper-tiny.en") for name in names(pilot))
-        assert "whisper-tiny.en, librispeech:dev (1 of 2)" in seen(pilot).splitlines()[0]
+        assert "whisper-tiny.en, librispeech:dev (1 of 2, n)" in seen(pilot).splitlines()[0]
         await press(pilot, "r")
         await settled(pilot)
         assert "whisper-tiny.en-dense" in banner(pilot)
@@ -85,7 +92,7 @@ async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
         await press(pilot, "n")
         await settled(pilot)
         assert sorted(names(pilot)) == ["demo-dense", "demo-obs-50"]
-        assert "demo-whisper, demo:test (2 of 2)" in seen(pilot).splitlines()[0]
+        assert "demo-whisper, demo:test (2 of 2, n)" in seen(pilot).splitlines()[0]
         assert banner(pilot).startswith("→ demo-")
         assert selected(pilot).startswith("demo-")
         await press(pilot, "N")
@@ -144,7 +151,7 @@ async def test_the_pick_is_of_the_device_and_the_budgets_on_the_screen(
         assert banner(pilot).startswith("→ whisper-tiny.en-ffn-25")
         assert selected(pilot) == "whisper-tiny.en-ffn-25"
         await choose(pilot, "zero")
-        assert "900.0 ms" in banner(pilot)
+        assert "450.0 ms" in banner(pilot)
         assert "400.0 ms" not in banner(pilot)
         await press(pilot, "escape", "escape")
         await choose(pilot, "pi")
@@ -163,7 +170,7 @@ async def test_a_cursor_that_was_taken_elsewhere_stays_there(tmp_path: Path) -> 
 async def test_among_all_devices_the_pick_is_of_the_selected_ones_device(tmp_path: Path) -> None:
     async with opened(make_store(tmp_path / "r.sqlite", mixed()), (200, 60)) as pilot:
         await choose(pilot, "all")
-        for device, ms in (("zero", "900.0 ms"), ("pi", "400.0 ms")):
+        for device, ms in (("zero", "450.0 ms"), ("pi", "400.0 ms")):
             while (record := explore(pilot).selected) and record.row.device != device:
                 await press(pilot, "down")
             await press(pilot, "r")
@@ -176,29 +183,26 @@ async def test_among_all_devices_the_pick_is_of_the_selected_ones_device(tmp_pat
 class SlowSource(StoredSource):
     """A store on a slow disk."""
 
-    waits = True
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.turns = threading.Event()
+        self.turns.set()
 
-    def records(self, place: Place) -> Iterator[list[Record]]:
-        import time
-
-        while self.waits:
-            time.sleep(0.01)
-        yield from super().records(place)  # type: ignore[misc]
+    def records(self, place: Place) -> Iterator[Sequence[Record]]:
+        self.turns.wait(60)
+        yield from super().records(place)
 
 
 async def test_r_right_after_choosing_a_device_waits_for_its_results(tmp_path: Path) -> None:
-    from tui.app import SecateurApp
-
     source = SlowSource(make_store(tmp_path / "r.sqlite", mixed()))
-    source.waits = False
     app = SecateurApp(source)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
-        source.waits = True
+        source.turns.clear()
         await press(pilot, "d", "home", "enter", "r")
         assert "Nothing has been measured" not in read(pilot)
         assert "Reading the results of" in banner(pilot)
-        source.waits = False
+        source.turns.set()
         await settled(pilot)
         assert "whisper-tiny.en-dense" in banner(pilot)
         assert selected(pilot) == "whisper-tiny.en-dense"
@@ -206,10 +210,8 @@ async def test_r_right_after_choosing_a_device_waits_for_its_results(tmp_path: P
 
 @pytest.mark.parametrize("kind", ["store", "file"])
 async def test_the_head_and_the_side_bar_count_the_same(tmp_path: Path, kind: str) -> None:
-    """Both count variants: of three measurements of one in the same settings the newest is shown."""
-    make = make_store if kind == "store" else make_file
-    place = make(tmp_path / f"r.{'sqlite' if kind == 'store' else 'jsonl'}", some())
-    async with opened(place) as pilot:
+    """Both count variants: of several measurements in the same settings the newest is shown."""
+    async with opened(make(tmp_path, kind, some())) as pilot:
         for device, count in (("pi", 10), ("zero", 2), ("all", 12)):
             await choose(pilot, device)
             assert f"{count} variants" in seen(pilot).splitlines()[0]

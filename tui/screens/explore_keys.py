@@ -25,7 +25,7 @@ KEYS: list[BindingType] = [
     Binding("y", "up", "Y axis"),
     Binding("space", "mark", "Mark", key_display="␣"),
     Binding("c", "compare", "Compare"),
-    Binding("n", "group(1)", "Next group"),
+    Binding("n", "group(1)", "Next group", show=False),
     Binding("N", "group(-1)", "Group before", show=False),
     Binding("r", "recommend", "Recommend"),
     Binding("m", "copy('markdown')", "Copy as Markdown", show=False),
