@@ -55,9 +55,8 @@ class View:
         self.losses: Floats = np.zeros(0)
         self.failing: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self.longest_name = 0
-        self._places: dict[tuple[object, ...], int] = {}
         self._keys: dict[str, int] = {}
-        self._blobs: list[str] = []
+        self._blobs: list[str] = []  # of as many records as were searched so far
         self._values: dict[str, list[float]] = {axis.key: [] for axis in ALL_AXES}
         self._group_at: list[int] = []  # of each record, its number
         self._numbers: dict[Group, int] = {}
@@ -131,7 +130,6 @@ class View:
         self._arrange()
 
     def add(self, batch: Sequence[Record]) -> None:
-        """A record of an identity that is there takes its place."""
         self.version += 1
         for record in batch:
             self._put(record)
@@ -216,24 +214,15 @@ class View:
 
     def _put(self, record: Record) -> None:
         row = record.row
-        at = self._places.setdefault(record.identity, len(self.records))
+        at = len(self.records)
         group = group_of(row)
-        number = self._numbers.setdefault(group, len(self._numbers))
-        if at == len(self.records):
-            self.records.append(record)
-            self._blobs.append("")
-            self._group_at.append(number)
-            for values in self._values.values():
-                values.append(np.nan)
-        else:
-            self._keys.pop(self.records[at].key, None)
-            self.records[at], self._group_at[at] = record, number
+        self.records.append(record)
+        self._group_at.append(self._numbers.setdefault(group, len(self._numbers)))
         self._keys[record.key] = at
-        self._blobs[at] = blob(row)
         self.longest_name = max(self.longest_name, len(row.name))
         for axis in ALL_AXES:
             value = axis.value(row)
-            self._values[axis.key][at] = np.nan if value is None else value
+            self._values[axis.key].append(np.nan if value is None else value)
         if row.method == DENSE:
             self._put_dense(at, group, row)
 
@@ -277,6 +266,7 @@ class View:
         order = self._sorted()
         if self.search:
             rows, blobs, search = self.records, self._blobs, self.search
+            blobs += [blob(record.row) for record in rows[len(blobs) :]]
             order = [at for at in order if search.finds(rows[at].row, blobs[at])]
         self.order = order
         self._find_front()

@@ -27,9 +27,9 @@ def place(source: Source, name: str) -> Place:
     return next(one for one in source.places() if one.name == name)
 
 
-def everything(source: Source, name: str) -> dict[tuple[object, ...], Record]:
+def everything(source: Source, name: str) -> list[Record]:
     batches = source.records(place(source, name))
-    return {record.identity: record for batch in batches for record in batch}
+    return [record for batch in batches for record in batch]
 
 
 def asked(path: Path, question: str) -> None:
@@ -47,7 +47,7 @@ def both(tmp_path: Path) -> list[Source]:
 def test_store_and_file_say_the_same(tmp_path: Path) -> None:
     told = []
     for source in both(tmp_path):
-        rows = [one.row for one in everything(source, "pi").values()]
+        rows = [one.row for one in everything(source, "pi")]
         told.append(sorted((row.name, row.measured_at, row.wer, row.latency_ms) for row in rows))
     assert told[0] == told[1]
     assert len(told[0]) == 10  # the older bundle of the same name is another one
@@ -66,7 +66,7 @@ def test_devices_have_the_budgets_of_what_they_say_they_are(store: Path) -> None
 
 def test_samples_are_read_of_one_result_only(tmp_path: Path) -> None:
     for source in both(tmp_path):
-        record = next(r for r in everything(source, "pi").values() if r.row.name == "net-obs-50")
+        record = next(r for r in everything(source, "pi") if r.row.name == "net-obs-50")
         detail = source.detail(record)
         assert len(detail.measurement.samples) == 4
         assert detail.measurement.environment["device"] == "pi"
@@ -76,18 +76,18 @@ def test_samples_are_read_of_one_result_only(tmp_path: Path) -> None:
 
 def test_the_past_is_of_all_devices_and_in_order(tmp_path: Path) -> None:
     for source in both(tmp_path):
-        record = next(r for r in everything(source, "zero").values() if "obs" in r.row.name)
+        record = next(r for r in everything(source, "zero") if "obs" in r.row.name)
         past = source.past(record)
         assert [one.row.measured_at[:7] for one in past][:2] == ["2026-01", "2026-02"]
         assert {one.row.device for one in past} == {"pi", "zero"}
-        assert len({one.identity for one in past}) == 4
+        assert len({one.key for one in past}) == 4
 
 
 def test_a_journal_that_is_not_whole_yet_is_shown_as_far_as_it_goes(
     store: Path, tmp_path: Path
 ) -> None:
     add_half_a_journal(store, tmp_path / "job")
-    rows = [one.row for one in everything(source_of(store), "pi").values()]
+    rows = [one.row for one in everything(source_of(store), "pi")]
     unfinished = [row for row in rows if row.latency_ms is None and row.problem is None]
     assert len(unfinished) >= 1
 
@@ -98,7 +98,7 @@ def test_a_damaged_record_is_a_row_that_says_so_and_not_the_end(store: Path) -> 
     asked(store, "UPDATE cases SET measurement = '{\"strange\": 1}' WHERE id = 5")
     asked(store, "DROP TABLE rows")
     source = source_of(store)
-    rows = [one.row for name in ("pi", "zero") for one in everything(source, name).values()]
+    rows = [one.row for name in ("pi", "zero") for one in everything(source, name)]
     broken = [row for row in rows if row.problem and "cannot be read" in row.problem]
     assert len(broken) == 3
     assert len(rows) > 8

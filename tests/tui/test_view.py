@@ -25,7 +25,7 @@ ROWS = [
 
 
 def records(rows: list[Row]) -> list[Record]:
-    return [Record(str(at), row, (row.name,)) for at, row in enumerate(rows)]
+    return [Record(str(at), row) for at, row in enumerate(rows)]
 
 
 @pytest.fixture
@@ -80,15 +80,6 @@ def test_budgets_and_losses_are_of_the_same_model(view: View) -> None:
     view.limit(Limits({"wer_loss": 1.0}))
     assert view.failing.tolist() == [False, False, True, False]
     assert [str(excess) for excess in view.excesses(2)] == ["WER loss 10.6 points > 1.0 points"]
-
-
-def test_a_later_record_of_the_same_identity_takes_the_place(view: View) -> None:
-    newer = Row("net-obs-70", "whisper", "obs", 70, 70.0, 6.0, latency_ms=1.0, threads=1)
-    view.add([Record("new", newer, ("net-obs-70",))])
-    assert len(view.records) == len(ROWS)
-    assert view.position_of("new") == 1
-    assert view.position_of("1") is None
-    assert view.points(WER)[1] == 6.0
 
 
 def test_the_front_follows_axes_and_search(view: View) -> None:

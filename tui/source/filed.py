@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from tui.source import reckoning
 from tui.source.profiles import all_devices, measured_place, profile_places
 from tui.source.records import ALL_DEVICES, Computed, Detail, Place, Record, Sensitivities
 from tui.source.sensitivity_files import read_all
-from tui.source.stored import guessed, in_time, records_of
+from tui.source.stored import guessed, in_batches, in_time
 
 
 class FileSource:
@@ -29,7 +30,7 @@ class FileSource:
         self.id = str(path.absolute())
         self._path = path
         self._named = tuple(sensitivities)
-        self._guesses = reckoning.Guesses(self._newest)
+        self._guesses = reckoning.Guesses(self._newest_findings)
         self._read_at: object = None
         self._landed: dict[str, Findings] = {}  # by job: what was measured while this is shown
         self._landings = 0
@@ -37,8 +38,9 @@ class FileSource:
 
     def places(self) -> Sequence[Place]:
         self._refresh()
-        devices = dict.fromkeys(_device(found) for found in self._findings.measurements)
-        measured = [self._place(device) for device in devices]
+        counts = Counter(one.row.device for one in self._newest)
+        facts = {_device(one): one.environment for one in self._findings.measurements}
+        measured = [measured_place(name, count, facts[name]) for name, count in counts.items()]
         return [*measured, *all_devices(measured), *profile_places()] if measured else []
 
     def records(self, place: Place) -> Iterator[Sequence[Record]]:
@@ -46,8 +48,8 @@ class FileSource:
             yield guessed(self._guesses, place)
             return
         everywhere = place.id == ALL_DEVICES
-        own = [one for one in self._summaries if everywhere or one.row.device == place.device]
-        yield from records_of(iter([own]))
+        own = (one for one in self._newest if everywhere or one.row.device == place.device)
+        yield from in_batches(own)
 
     def detail(self, record: Record) -> Detail:
         try:
@@ -98,18 +100,19 @@ class FileSource:
         self._guesses.forget()
         rows = rows_from(self._findings.measurements, self._findings.manifests)
         self._summaries = [Summary(at, row) for at, row in enumerate(rows)]
+        self._newest = _newest(self._summaries)
 
-    def _newest(self) -> Findings:
-        kept: dict[tuple[object, ...], Summary] = {}
-        for one in self._summaries:
-            if one.row.rank >= kept.get(one.row.identity, one).row.rank:
-                kept[one.row.identity] = one
-        measurements = [self._findings.measurements[one.number] for one in kept.values()]
+    def _newest_findings(self) -> Findings:
+        measurements = [self._findings.measurements[one.number] for one in self._newest]
         return replace(self._findings, measurements=measurements)
 
-    def _place(self, device: str) -> Place:
-        own = [found for found in self._findings.measurements if _device(found) == device]
-        return measured_place(device, len(own), own[-1].environment)
+
+def _newest(summaries: Sequence[Summary]) -> list[Summary]:
+    kept: dict[tuple[object, ...], Summary] = {}
+    for one in summaries:
+        if one.row.rank >= kept.get(one.row.identity, one).row.rank:
+            kept[one.row.identity] = one
+    return list(kept.values())
 
 
 def _joined(parts: Sequence[Findings]) -> Findings:

@@ -39,13 +39,12 @@ class Place:
         return self.id.partition(":")[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """A result. A later one of the same identity takes its place."""
+    """A result, the newest of its bundle in these settings."""
 
     key: str
     row: Row
-    identity: tuple[object, ...] = field(metadata=NOT_SHOWN)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ It is done once, where answers and news enter the app, so that no widget has to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -44,14 +44,16 @@ def _same(after: Any, before: Any) -> Any:
 
 def _record(value: Any) -> Any:
     changed = {}
-    for field in _fields(type(value)):  # type: ignore[arg-type]  # classes can be hashed
-        before = getattr(value, field.name)
+    for name in _names(type(value)):  # type: ignore[arg-type]  # classes can be hashed
+        before = getattr(value, name)
+        if before is None or type(before) is float:  # most of a row
+            continue
         after = _shown(before)
         if after is not before:
-            changed[field.name] = after
+            changed[name] = after
     return replace(value, **changed) if changed else value
 
 
 @cache
-def _fields(kind: type[Any]) -> list[Field[Any]]:
-    return [field for field in fields(kind) if field.metadata.get("shown", True)]
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind) if field.metadata.get("shown", True)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from bench.reachable import reachable_bundles
 from bench.rows import Row
 from bench.sources import at_hand
 from bench.store.store import Store
-from bench.store.summaries import Summaries, Summary
+from bench.store.summaries import Filter, Summaries, Summary
 from device_profiles.profiles import ProfileError
 from speech.errors import BadInput
 from tui.source import reckoning
@@ -19,9 +20,8 @@ from tui.source.sensitivity_files import read_all
 
 #: Seconds that the app waits for a store that another process has locked; then it says so.
 PATIENCE = 2.0
-#: Results in a batch: few at first, so that there is something to see.
+#: Results in the first batch, and at least in those that follow.
 _FIRST, _LATER = 100, 1000
-_OF_MANY = 4000  # as each batch is put among all those before it
 
 
 class StoredSource:
@@ -50,10 +50,8 @@ class StoredSource:
             yield guessed(self._guesses, place)
             return
         with Summaries.at(self._path, patience=self._patience) as store:
-            if place.id == ALL_DEVICES:
-                yield from records_of(_of_all(store))
-            else:
-                yield from records_of(store.of(place.device, first=_FIRST, later=_LATER))
+            devices = () if place.id == ALL_DEVICES else (place.device,)
+            yield from in_batches(store.chosen(Filter(devices)))
 
     def detail(self, record: Record) -> Detail:
         with Summaries.at(self._path, patience=self._patience) as store:
@@ -91,11 +89,6 @@ class StoredSource:
         return stamp
 
 
-def _of_all(store: Summaries) -> Iterator[Sequence[Summary]]:
-    for owner in store.owners():
-        yield from store.of(owner.name, first=_FIRST, later=_OF_MANY)
-
-
 def _written(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
@@ -104,22 +97,23 @@ def _written(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def records_of(batches: Iterator[Sequence[Summary]]) -> Iterator[Sequence[Record]]:
-    """Without those that are older than one of the same identity that came before."""
-    ranks: dict[tuple[object, ...], tuple[bool, str]] = {}
-    for batch in batches:
-        chosen = []
-        for one in batch:
-            identity, rank = one.row.identity, one.row.rank
-            if rank >= ranks.get(identity, (False, "")):
-                ranks[identity] = rank
-                chosen.append(Record(str(one.number), one.row, identity))
-        yield chosen
+def in_batches(summaries: Iterable[Summary]) -> Iterator[Sequence[Record]]:
+    """Few at first, so that there is something to see; then as many as there were before, as each
+    batch is put among those."""
+    left = map(_record, summaries)
+    count, size = 0, _FIRST
+    while batch := list(islice(left, size)):
+        yield batch
+        count += len(batch)
+        size = max(_LATER, count)
 
 
 def in_time(summaries: Sequence[Summary]) -> list[Record]:
-    ordered = sorted(summaries, key=lambda one: one.row.measured_at)
-    return [Record(str(one.number), one.row, (one.number,)) for one in ordered]
+    return list(map(_record, sorted(summaries, key=lambda one: one.row.measured_at)))
+
+
+def _record(one: Summary) -> Record:
+    return Record(str(one.number), one.row)
 
 
 def guessed(guesses: reckoning.Guesses, place: Place) -> list[Record]:
@@ -134,4 +128,4 @@ def guessed(guesses: reckoning.Guesses, place: Place) -> list[Record]:
             f"There is nothing to reckon {profile} from: no bundle that was measured lies on this "
             "machine as it was."
         )
-    return [Record(f"{place.id}:{at}", row, (place.id, at)) for at, row in enumerate(rows)]
+    return [Record(f"{place.id}:{at}", row) for at, row in enumerate(rows)]
