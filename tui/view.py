@@ -68,8 +68,8 @@ class View:
 
     @property
     def count(self) -> str:
-        """Of what is shown, and of what there is in the group if that is more."""
-        shown, there = len(self.order), len(self._members)
+        """Of what is shown, and of all groups together if that is more."""
+        shown, there = len(self.order), len(self.records)
         return f"{shown:,} of {there:,}" if shown != there else f"{there:,}"
 
     def tell_apart(self, devices: Sequence[str]) -> None:
@@ -120,7 +120,7 @@ class View:
         if self.group is None or not groups:
             return ""
         label = labels(groups)[self.group]
-        at = f" ({1 + groups.index(self.group)} of {len(groups)}, n)" if len(groups) > 1 else ""
+        at = f" ({1 + groups.index(self.group)}/{len(groups)}, n)" if len(groups) > 1 else ""
         return f"{label}{at}"
 
     def show_group(self, group: Group | None) -> None:

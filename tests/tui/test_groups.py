@@ -82,7 +82,7 @@ async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
         await choose(pilot, "pi")
         assert len(names(pilot)) == 3
         assert all(name.startswith("whisper-tiny.en") for name in names(pilot))
-        assert "whisper-tiny.en, librispeech:dev (1 of 2, n)" in seen(pilot).splitlines()[0]
+        assert "whisper-tiny.en, librispeech:dev (1/2, n)" in seen(pilot).splitlines()[0]
         await press(pilot, "r")
         await settled(pilot)
         assert "whisper-tiny.en-dense" in banner(pilot)
@@ -92,7 +92,7 @@ async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
         await press(pilot, "n")
         await settled(pilot)
         assert sorted(names(pilot)) == ["demo-dense", "demo-obs-50"]
-        assert "demo-whisper, demo:test (2 of 2, n)" in seen(pilot).splitlines()[0]
+        assert "demo-whisper, demo:test (2/2, n)" in seen(pilot).splitlines()[0]
         assert banner(pilot).startswith("→ demo-")
         assert selected(pilot).startswith("demo-")
         await press(pilot, "N")
@@ -217,6 +217,15 @@ async def test_the_head_and_the_side_bar_count_the_same(tmp_path: Path, kind: st
             assert f"{count} variants" in seen(pilot).splitlines()[0]
             name = "all devices" if device == "all" else device
             assert f"│ {name} {count} " in seen(pilot)
+
+
+async def test_of_several_groups_the_head_counts_what_is_shown_and_what_there_is(
+    tmp_path: Path,
+) -> None:
+    async with opened(make_store(tmp_path / "r.sqlite", mixed())) as pilot:
+        await choose(pilot, "pi")
+        assert "3 of 5 variants" in seen(pilot).splitlines()[0]
+        assert "│ pi 5 " in seen(pilot)
 
 
 async def test_budgets_of_one_store_mark_no_other_and_no_other_group(tmp_path: Path) -> None:

@@ -17,10 +17,48 @@ from tui.tradeoffs.budgets import Limits
 from tui.view import View
 
 ROWS = [
-    Row("net-dense", "whisper", "dense", 0, 0.0, 5.8, 4.6, 7.1, 2.1, 6.5, 41.2, threads=1),
-    Row("net-obs-70", "whisper", "obs", 70, 70.0, 6.4, 5.1, 7.7, 2.5, 6.5, 40.9, threads=1),
-    Row("net-mp-70", "whisper", "mp", 70, 70.0, 16.4, latency_ms=40.1, memory_mib=math.nan),
-    Row("broken", problem="Took longer than 5 s."),
+    Row(
+        "net-dense",
+        "whisper",
+        "dense",
+        0,
+        0.0,
+        5.8,
+        4.6,
+        7.1,
+        2.1,
+        6.5,
+        41.2,
+        threads=1,
+        model="net",
+    ),
+    Row(
+        "net-obs-70",
+        "whisper",
+        "obs",
+        70,
+        70.0,
+        6.4,
+        5.1,
+        7.7,
+        2.5,
+        6.5,
+        40.9,
+        threads=1,
+        model="net",
+    ),
+    Row(
+        "net-mp-70",
+        "whisper",
+        "mp",
+        70,
+        70.0,
+        16.4,
+        latency_ms=40.1,
+        memory_mib=math.nan,
+        model="net",
+    ),
+    Row("broken", problem="Took longer than 5 s.", model="net"),
 ]
 
 
