@@ -224,7 +224,7 @@ async def test_of_several_groups_the_head_counts_what_is_shown_and_what_there_is
 ) -> None:
     async with opened(make_store(tmp_path / "r.sqlite", mixed())) as pilot:
         await choose(pilot, "pi")
-        assert "3 of 5 variants" in seen(pilot).splitlines()[0]
+        assert "· 3 of 5 " in seen(pilot).splitlines()[0]
         assert "│ pi 5 " in seen(pilot)
 
 
