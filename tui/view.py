@@ -119,9 +119,8 @@ class View:
         groups = self.groups
         if self.group is None or not groups:
             return ""
-        label = labels(groups)[self.group]
-        at = f" ({1 + groups.index(self.group)}/{len(groups)}, n)" if len(groups) > 1 else ""
-        return f"{label}{at}"
+        at = f"{1 + groups.index(self.group)}/{len(groups)} (n) " if len(groups) > 1 else ""
+        return f"{at}{labels(groups)[self.group]}"
 
     def show_group(self, group: Group | None) -> None:
         """Now, or as soon as there are rows of it."""

@@ -82,7 +82,7 @@ async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
         await choose(pilot, "pi")
         assert len(names(pilot)) == 3
         assert all(name.startswith("whisper-tiny.en") for name in names(pilot))
-        assert "whisper-tiny.en, librispeech:dev (1/2, n)" in seen(pilot).splitlines()[0]
+        assert "1/2 (n) whisper-tiny.en, librispeech:dev" in seen(pilot).splitlines()[0]
         await press(pilot, "r")
         await settled(pilot)
         assert "whisper-tiny.en-dense" in banner(pilot)
@@ -92,7 +92,7 @@ async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
         await press(pilot, "n")
         await settled(pilot)
         assert sorted(names(pilot)) == ["demo-dense", "demo-obs-50"]
-        assert "demo-whisper, demo:test (2/2, n)" in seen(pilot).splitlines()[0]
+        assert "2/2 (n) demo-whisper, demo:test" in seen(pilot).splitlines()[0]
         assert banner(pilot).startswith("→ demo-")
         assert selected(pilot).startswith("demo-")
         await press(pilot, "N")
