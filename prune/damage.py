@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from prune.methods import check_method
 from speech.errors import BadInput
+from speech.records import Count, Length, Name, Share, record_from
 from speech.scoring import Score
 
 #: What is cut at a time: a layer, a kind of layer, a transformer block, or half of the model
@@ -33,8 +34,10 @@ def check_tried_method(name: str) -> None:
 class Cell:
     """One region cut to one sparsity, all else dense."""
 
+    ignores_unknown_keys: ClassVar[bool] = True
+
     #: Share of each of the region's layers that is zero.
-    sparsity: float
+    sparsity: Share
     #: How far the answers are from the dense model's: nats per token or frame, 0 for no change.
     divergence: float
     #: How well the held-out clips were transcribed, if that was asked for.
@@ -45,29 +48,33 @@ class Cell:
 class Row:
     """One region at every sparsity, rising."""
 
-    name: str
+    ignores_unknown_keys: ClassVar[bool] = True
+
+    name: Name
     layers: tuple[str, ...]
     #: How many weights those layers have together.
-    weights: int
-    cells: tuple[Cell, ...]
+    weights: Count
+    cells: Annotated[tuple[Cell, ...], Length(1000, least=1)]
 
 
 @dataclass(frozen=True)
 class Sensitivity:
     """Regions in the order in which the model runs them."""
 
-    model: str
-    method: str
+    ignores_unknown_keys: ClassVar[bool] = True  # newer versions may write more
+
+    model: Name
+    method: Name
     by: By
     #: What the divergence is the mean over: "token" or, in a CTC model, "frame".
     unit: Literal["token", "frame"]
     #: Held-out clips listened to, and the tokens or frames in them.
-    clips: int
-    answers: int
+    clips: Count
+    answers: Count
     #: Other clips that the method was shown; 0 for one that needs none.
-    calibration_clips: int
+    calibration_clips: Count
     seed: int
-    rows: tuple[Row, ...]
+    rows: Annotated[tuple[Row, ...], Length(100_000, least=1)]
     #: The uncut model's score, if scores were asked for.
     dense: Score | None = None
 
@@ -91,22 +98,9 @@ class Sensitivity:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_json` wrote; other keys are left for newer versions to use."""
-        rows = tuple(
-            Row(
-                row["name"],
-                tuple(row["layers"]),
-                row["weights"],
-                tuple(
-                    Cell(cell["sparsity"], cell["divergence"], _score(cell["score"]))
-                    for cell in row["cells"]
-                ),
-            )
-            for row in data["rows"]
-        )
-        plain = ("model", "method", "by", "unit", "clips", "answers", "calibration_clips", "seed")
-        return cls(**{key: data[key] for key in plain}, rows=rows, dense=_score(data["dense"]))
-
-
-def _score(data: Mapping[str, Any] | None) -> Score | None:
-    return None if data is None else Score.from_json(data)
+        """What `to_json` wrote; ValueError names the place of anything else."""
+        found = record_from(cls, data)
+        for row in found.rows:
+            if [cell.sparsity for cell in row.cells] != list(found.sparsities):
+                raise ValueError(f"rows: {row.name} has other sparsities than the first one")
+        return found

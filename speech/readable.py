@@ -33,6 +33,16 @@ def refuse_unreachable(path: Path) -> None:
         ) from error
 
 
+def home() -> Path:
+    """The user's; BadInput where nobody knows it."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise BadInput(
+            "Your home directory is unknown: set HOME to a folder that you may write to."
+        ) from None
+
+
 def expanded(name: str) -> Path:
     """With the user's home in place of `~`; of an unknown user's as it is."""
     try:

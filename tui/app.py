@@ -229,8 +229,7 @@ class SecateurApp(App[None]):
         await self.run_action(action, node)
 
     async def action_quit(self) -> None:
-        self._keep()
-        parting = self.desk.part()
+        parting = [*self.desk.part(), *self._keep()]
         self.exit(message=Text(printable_lines("\n".join(parting))) if parting else None)
 
     def _look(self) -> None:
@@ -260,10 +259,12 @@ class SecateurApp(App[None]):
     def _keep_theme(self, name: str) -> None:
         self.remembered.theme = name
 
-    def _keep(self) -> None:
+    def _keep(self) -> list[str]:
+        """What could not be, in a sentence."""
         if self._memory is None:
-            return
+            return []
         try:
             self.remembered.write(self._memory)
         except BadInput as problem:
-            self.complaint = str(problem)
+            return [str(problem)]
+        return []

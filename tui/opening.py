@@ -35,7 +35,12 @@ def run(path: Path, sensitivities: Sequence[Path] = ()) -> None:
     """Shows it until the user quits; raises what has ended it otherwise."""
     source = source_of(path, sensitivities)
     _refuse_no_terminal()
-    app = SecateurApp(source, remembered_file())
+    try:
+        memory, complaint = remembered_file(), ""
+    except BadInput as problem:
+        memory, complaint = None, f"{problem} Until then nothing is remembered."
+    app = SecateurApp(source, memory)
+    app.complaint = app.complaint or complaint
     with _left_in_order(app):
         app.run()
     if app.fault:

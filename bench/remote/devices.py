@@ -15,6 +15,7 @@ from runtime.beside import alone_in
 from runtime.whole_folder import whole_file
 from speech.errors import BadInput
 from speech.parsed import toml_from
+from speech.readable import home
 from speech.records import Name, Range, record_from, shortened
 
 #: The machine that the command runs on; it is always there and needs no SSH.
@@ -66,7 +67,7 @@ def refuse_name(name: str) -> None:
 
 def config_folder() -> Path:
     named = os.environ.get("SECATEUR_CONFIG")
-    return Path(named) if named else Path.home() / ".config" / "secateur"
+    return Path(named) if named else home() / ".config" / "secateur"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Self
 
 from bench.agent.events import JobEnded, Stamped
 from speech.errors import BadInput
+from speech.readable import home
 
 NAME = "journal.jsonl"
 
@@ -18,7 +19,7 @@ NAME = "journal.jsonl"
 def data_folder() -> Path:
     """Where results of devices are kept on the host."""
     named = os.environ.get("SECATEUR_DATA")
-    return Path(named) if named else Path.home() / ".local" / "share" / "secateur"
+    return Path(named) if named else home() / ".local" / "share" / "secateur"
 
 
 class JournalCopy:

@@ -142,12 +142,17 @@ class Summaries(Rows):
         with opened(path, patience=patience, progress=progress) as connection:
             yield cls(path, connection)
 
-    def fold_anew(self) -> None:
-        """What an older version folded; without that nothing is written."""
+    def fold_anew(self) -> list[str]:
+        """What an older version folded, with a sentence on what of it had to be left out.
+
+        Without that nothing is written.
+        """
         stale = "SELECT 1 FROM jobs WHERE text IS NOT NULL AND fold <> ? LIMIT 1"
         if self._sql.execute(stale, (folding.FOLD,)).fetchone():
             with Store.at(self.path) as store:
                 store.fold_anew()
+                return store.problems
+        return []
 
     def owners(self) -> list[Owner]:
         """Those whose results came in last are the first."""

@@ -104,7 +104,10 @@ NO_SENSITIVITY = (
     (None, "cannot be read (No such file or directory)"),
     (b"{", "is not JSON (Expecting property name"),
     (b"\xff\xfe", "is not JSON ("),
-    (b'{"model": "net"}', "is JSON, but no sensitivity; `secateur sensitivity MODEL"),
+    (
+        b'{"model": "net"}',
+        "is JSON, but no sensitivity (the record lacks the key",
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -63,6 +63,7 @@ class ExploreScreen(ArrangingScreen, OutgoingScreen, PlottingScreen, Recommendin
         self.place: Place | None = None
         self.places: list[Place] = []
         self._read: Read | None = None
+        self._faults: Sequence[str] = ()
         self.is_reading = True
         self._rest: Timer | None = None
         self._wanted: str | None = None  # the record to stand on once it is there
@@ -97,6 +98,9 @@ class ExploreScreen(ArrangingScreen, OutgoingScreen, PlottingScreen, Recommendin
 
     def on_places_read(self, message: PlacesRead) -> None:
         self.places = list(message.places)
+        if message.faults and message.faults != self._faults:
+            self.say(" ".join(message.faults), is_bad=True)
+        self._faults = message.faults
         wanted = self.place.id if self.place else self.secateur.remembered.place
         chosen = next((place for place in self.places if place.id == wanted), None)
         chosen = chosen or next(iter(self.places), None)

@@ -13,10 +13,13 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from speech.errors import BadInput
+from speech.readable import expanded
 from tui.exporting import KINDS, OF_BUNDLE, Outgoing
 
 #: What files of the view are called.
 STEM = "secateur"
+#: Characters of a bundle's name that are suggested for its file.
+_LONGEST_STEM = 80
 
 
 class ExportScreen(ModalScreen[str | None]):
@@ -54,7 +57,7 @@ class ExportScreen(ModalScreen[str | None]):
         if not event.value.strip():
             self._complain("Write the path of a file that is not there yet.")
             return
-        place = Path(event.value).expanduser()
+        place = expanded(event.value)
         try:
             self._outgoing.write(self._kind, place)
         except BadInput as problem:
@@ -63,7 +66,8 @@ class ExportScreen(ModalScreen[str | None]):
             self.dismiss(f"{self._kind.name} is in {place}.")
 
     def _suggest(self) -> None:
-        stem = (self._outgoing.bundle_name if self._kind.key in OF_BUNDLE else None) or STEM
+        name = (self._outgoing.bundle_name if self._kind.key in OF_BUNDLE else None) or STEM
+        stem = Path(name).name[:_LONGEST_STEM] or STEM
         name = f"{stem}{self._kind.suffix}"
         count = 2
         while Path(name).exists():

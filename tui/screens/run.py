@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.console import RenderableType
@@ -16,6 +15,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from speech.errors import BadInput
+from speech.readable import expanded
 from tui.desk import Desk
 from tui.run_page import page, state
 from tui.screens.pick import Choice, PickScreen
@@ -153,7 +153,7 @@ class RunScreen(Screen[None]):
 
     def _play(self, picked: tuple[str | None, str] | None) -> None:
         if picked and any(picked):
-            place = Path(picked[1] or picked[0] or "").expanduser()
+            place = expanded(picked[1] or picked[0] or "")
             self._try(lambda: self.desk.play(place))
 
     def _steer(self, turn: Callable[[Playing], None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
@@ -16,6 +15,7 @@ from textual.widgets import Input, Label, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from runtime.settings import MOST_THREADS
+from speech.readable import expanded
 from tui.source.jobs import Order
 from tui.source.records import Record
 
@@ -82,7 +82,7 @@ class StartScreen(ModalScreen[list[Order] | None]):
         """Raises ValueError with a sentence."""
         devices = [str(name) for name in self.query_one(SelectionList).selected]
         named = self._typed("folder")
-        folder = Path(named).expanduser() if named else None
+        folder = expanded(named) if named else None
         if not devices:
             raise ValueError("No device is chosen: press the space bar on one.")
         if folder is None and not self._records:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.worker import Worker, get_current_worker
 
+from runtime.crash import sentence_about
+from speech.cache_folder import cache_folder
 from speech.errors import BadInput
 from tui.source.jobs import Runner
 from tui.source.messages import (
@@ -39,7 +41,11 @@ class Feed:
         self._owner = owner
 
     def ask_places(self, to: MessagePump) -> None:
-        self._ask("places", to, lambda say: say(PlacesRead(self.source.places())))
+        def answer(say: Say) -> None:
+            places = self.source.places()
+            say(PlacesRead(places, self.source.faults))
+
+        self._ask("places", to, answer)
 
     def ask_records(self, to: MessagePump, place: Place) -> None:
         def answer(say: Say) -> None:
@@ -107,6 +113,8 @@ class Feed:
                     to.post_message(shown(ReadFailed(str(problem), kind)))
             except _MovedOn:
                 return
+            except Exception as fault:  # of ours: it costs this answer, and not the app
+                to.post_message(ReadFailed(sentence_about(fault, cache_folder)))
 
         return self._owner.run_worker(work, thread=True, group=kind, exclusive=True)
 

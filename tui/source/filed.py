@@ -51,6 +51,10 @@ class FileSource:
         own = (one for one in self._newest if everywhere or one.row.device == place.device)
         yield from in_batches(own)
 
+    @property
+    def faults(self) -> Sequence[str]:
+        return self._findings.problems
+
     def detail(self, record: Record) -> Detail:
         try:
             found = self._findings.measurements[int(record.key)]
@@ -81,7 +85,7 @@ class FileSource:
         places = [(Path(case.bundle), case.bundle_sha256) for case in found.job.cases]
         here = reachable_bundles([*places, *bundles])
         manifests = {sha256: bundle.manifest for sha256, bundle in here.items()}
-        self._landed[found.job.id] = Findings(measured, here, manifests)
+        self._landed[found.job.id] = Findings(measured, here, manifests, problems=found.problems)
         self._landings += 1
 
     def stamp(self) -> object:
@@ -120,6 +124,7 @@ def _joined(parts: Sequence[Findings]) -> Findings:
         [found for part in parts for found in part.measurements],
         {sha256: bundle for part in parts for sha256, bundle in part.bundles.items()},
         {sha256: manifest for part in parts for sha256, manifest in part.manifests.items()},
+        problems=[sentence for part in parts for sentence in part.problems],
     )
 
 

@@ -14,6 +14,7 @@ from tui.source.records import Computed, Detail, Place, Record, Sensitivities
 @dataclass
 class PlacesRead(Message):
     places: Sequence[Place]
+    faults: Sequence[str] = ()
 
 
 @dataclass

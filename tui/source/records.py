@@ -80,6 +80,11 @@ class Source(Protocol):
     title: str
     id: str  # the whole path: what is remembered of these results belongs to no others
 
+    @property
+    def faults(self) -> Sequence[str]:
+        """Sentences on what had to be left out when it was read last."""
+        ...
+
     def places(self) -> Sequence[Place]: ...
 
     def records(self, place: Place) -> Iterator[Sequence[Record]]:

@@ -24,8 +24,10 @@ def read_sensitivity(path: Path) -> Sensitivity:
         raise BadInput(f"{path} is not JSON ({problem}); `{HOW}` writes it.") from problem
     try:
         return Sensitivity.from_json(table)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as problem:
-        raise BadInput(f"{path} is JSON, but no sensitivity; `{HOW}` writes one.") from problem
+    except ValueError as problem:
+        raise BadInput(
+            f"{path} is JSON, but no sensitivity ({problem}); `{HOW}` writes one."
+        ) from problem
 
 
 def found_beside(path: Path) -> list[Path]:

@@ -37,10 +37,11 @@ class StoredSource:
         self._patience = patience
         self._guesses = reckoning.Guesses(lambda: at_hand(path))
         self._stamp: object = None
+        self.faults: Sequence[str] = ()
 
     def places(self) -> Sequence[Place]:
         with Summaries.at(self._path, patience=self._patience) as store:
-            store.fold_anew()
+            self.faults = store.fold_anew()
             owners = store.owners()
         measured = [measured_place(one.name, one.cases, one.facts) for one in owners]
         return [*measured, *all_devices(measured), *profile_places()] if measured else []
