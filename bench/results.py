@@ -33,9 +33,7 @@ def read_results(path: Path, problems: list[str] | None = None) -> list[Measurem
     return [found for _, found in results_in(path, problems)]
 
 
-def results_in(
-    path: Path, problems: list[str] | None = None
-) -> Iterator[tuple[int, Measurement]]:
+def results_in(path: Path, problems: list[str] | None = None) -> Iterator[tuple[int, Measurement]]:
     """As `read_results` and one after another, each with the byte at which its line begins."""
     wrong: list[str] = []
     at, is_any_good = 0, False

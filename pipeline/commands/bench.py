@@ -168,9 +168,7 @@ def run(
                 break
     manifests = {bundle.sha256: bundle.manifest for bundle in opened}
     left_out = len(set(paths)) - len(found)
-    finish(
-        outcomes, manifests, as_json=as_json, output=output, detach=detach, left_out=left_out
-    )
+    finish(outcomes, manifests, as_json=as_json, output=output, detach=detach, left_out=left_out)
 
 
 @command.command("attach", epilog="Example: secateur bench attach pi -o results.jsonl")
