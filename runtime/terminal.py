@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from speech.printable import printable, printable_lines
@@ -112,6 +112,8 @@ def shown() -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError, SystemExit):  # whoever has closed it wants no more
+            sys.stderr.flush()
         sys.stdin, sys.stdout, sys.stderr = before
 
 

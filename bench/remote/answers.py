@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from bench.remote.connection import Link
 from speech.errors import BadInput
 from speech.parsed import json_from
-from speech.records import Bytes, Count, Length, Name, Pattern, brief, record_from
+from speech.records import Bytes, Count, Length, Name, Pattern, brief, record_from, value_from
 
 Answer = TypeVar("Answer")
 
@@ -60,7 +60,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class KnownJob:
-    id: Name
+    id: Annotated[str, Pattern(r"[0-9A-Za-z]{1,64}", "a job's name")]
     created: Name
     host: Name
     running: bool
@@ -92,8 +92,8 @@ def answer_in(link: Link, kind: type[Answer], said: bytes) -> Answer:
     name = link.device.name
     try:
         table = json_from(said.decode())
-        if isinstance(table, dict) and isinstance(table.get("problem"), str):
-            raise BadInput(f"{name}: {brief(table['problem'], 1000)}")
+        if isinstance(table, dict) and "problem" in table:
+            raise BadInput(f"{name}: {brief(value_from(str, table['problem'], 'problem'), 1000)}")
         return record_from(kind, table, "the answer")
     except ValueError as problem:
         raise BadInput(

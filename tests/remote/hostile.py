@@ -147,8 +147,9 @@ JOURNALS: dict[str, Lie] = {
     "lines that are none": journal("nonsense\n", "\n", "[]\n", "\0\n"),
     "the same line again": journal(*[line("sample", 3.0, **SAMPLE)] * 50),
     "no text": {**journal("\xff\xfe\n"), "raw": True},
-    "signs of life after its end": {**journal(), "again": "0\n", "every": 0.1},
 }
+#: All is there, and yet it does not end.
+ENDLESS: Lie = {**journal(), "again": "0\n", "every": 0.1}
 FOLLOWED: dict[str, Lie] = {
     "another journal each time": said({"differs": True}),
     "more lines than there can be": {"text": f"{10**15}\n"},

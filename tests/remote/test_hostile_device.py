@@ -157,10 +157,13 @@ def test_journals_that_are_damaged_cost_their_lines(
     assert page.returncode == 0, page.stderr
 
 
-@pytest.mark.parametrize(
-    "lies",
-    [pytest.param(one, id=name, marks=pytest.mark.long) for name, one in hostile.ATTACHED.items()],
-)
+def test_a_journal_that_is_whole_is_enough(host: Host, measure: list[str]) -> None:
+    lie(host.board, {"follow": hostile.ENDLESS, "start": STARTED})
+    assert host.run(*measure).returncode == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lies", hostile.ATTACHED.values(), ids=hostile.ATTACHED.keys())
 def test_jobs_that_are_none_are_one_sentence(host: Host, lies: dict[str, Lie]) -> None:
     lie(host.board, lies)
     host.refused("bench", "attach", "bad")
