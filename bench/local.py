@@ -23,6 +23,7 @@ from bench.agent.journal import JOURNAL_FILE, read_journal
 from bench.agent.measurement import Measurement
 from bench.cases import cases_here
 from bench.clips import clip_files
+from bench.counting import Counting
 from bench.folded import measurements_of
 from bench.remote.devices import THIS
 from runtime.settings import Settings
@@ -49,6 +50,9 @@ class Step:
 
 Progress = Callable[[Step], None]
 
+#: Is told a label, the transcriptions done, and those in all.
+Report = Callable[[str, int, int], None]
+
 
 def measure_here(
     bundles: Sequence[Path],
@@ -62,6 +66,7 @@ def measure_here(
     corpus: str = "",
     corpus_set: str = "",
     progress: Progress | None = None,
+    report: Report | None = None,
     folder: Path | None = None,
     kept: Path | None = None,
 ) -> list[Measurement]:
@@ -88,7 +93,7 @@ def measure_here(
             corpus_set=corpus_set,
         )
         job = _interrupted(place / "job", job) or _new(place / "job", job)
-        heard = _steps(job, progress) if progress else None
+        heard = _steps(job, progress or _ignore, report)
         found = run_here(place / "job", job, heard)
         if kept:
             _keep(place / "job", kept / job.id)
@@ -190,12 +195,19 @@ def _complaint(last: str, code: int) -> str:
         return f"The measuring supervisor ended with code {code}."
 
 
-def _steps(job: Job, progress: Progress) -> Heard:
-    """Progress by bundle, as the journal tells of it."""
+def _ignore(step: Step) -> None:
+    """For who does not want to know."""
+
+
+def _steps(job: Job, progress: Progress, report: Report | None) -> Heard:
+    """Progress by bundle and by transcription, as the journal tells of it."""
+    counting = Counting(job)
     indices = {case.id: index for index, case in enumerate(job.cases)}
 
     def heard(stamped: Stamped) -> None:
         event = stamped.event
+        if report and counting.hear(stamped):
+            report("measuring", counting.done, counting.total)
         if not isinstance(event, TurnStarted | CaseEnded):
             return
         index = indices[event.case]

@@ -89,6 +89,8 @@ def _heard(
             long += window is not None and len(samples) > window * RATE
             yield samples
 
+    if progress:
+        progress(0)
     heard = listener.hear(clips(), progress)
     result = score_on(corpus, heard, normalizer)
     return Evaluation(model, listener.kind, corpus.name, result, tuple(heard), window, long)

@@ -21,6 +21,7 @@ def as_bundled(
     clips, language = corpus.clips, None
     if checkpoint.family == "whisper":
         language = speech_choice(checkpoint.model, None, None).get("language")
+    progress(0, len(clips))
     heard = transcribe(
         checkpoint,
         (clip.samples() for clip in clips),

@@ -103,14 +103,11 @@ def _is_current(found: Measurement | None, recipe: Recipe, clips: Corpus) -> boo
 def _here(
     bundles: Sequence[Bundle], recipe: Recipe, clips: Corpus, hear: Hear
 ) -> list[Measurement]:
-    names, ended = {bundle.folder: bundle.manifest.name for bundle in bundles}, 0
+    names = {bundle.folder: bundle.manifest.name for bundle in bundles}
 
     def heard(step: Step) -> None:
-        nonlocal ended
         if step.stage != "started":
-            ended += 1
             hear(Measured(names.get(step.bundle, step.bundle.name), THIS, step.error))
-        hear(Progress("measuring", ended, step.total))
 
     return measure_here(
         [bundle.folder for bundle in bundles],
@@ -122,6 +119,7 @@ def _here(
         corpus=clips.name,
         corpus_set=clips.corpus_set,
         progress=heard,
+        report=lambda label, done, total: hear(Progress(label, done, total)),
         folder=Path(recipe.output) / UNFINISHED,
         kept=kept(),
     )

@@ -1,36 +1,34 @@
-"""What a run tells, for people: sentences on stderr, and a bar of what is under way."""
+"""What a run tells, for people: sentences on stderr, and how far it is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from time import monotonic
 
 import click
 
 from pipeline.events import Built, Event, Hear, Measured, Planned, Progress, Refused, Warned
-from pipeline.progress import bars
+from pipeline.progress import Meter, Step, meter
 
 
 @contextmanager
 def shown() -> Iterator[Hear]:
-    with bars() as report:
-        shown = _Shown(report)
-        try:
-            yield shown.hear
-        finally:
-            shown.close()
+    with meter() as found:
+        yield _Shown(found).hear
 
 
 class _Shown:
-    """A bar over all bundles; beside it one of the step, as long as steps come one by one."""
+    """The count of all bundles with the step that is under way; later on the steps alone."""
 
-    def __init__(self, report: Any):
-        self._report = report
-        self._all: Any = None
+    def __init__(self, found: Meter):
+        self._meter = found
+        self._done = self._total = 0
+        self._inner = Step("", monotonic())
 
     def hear(self, event: Event) -> None:
         match event:
             case Planned(to_build=to_build) if to_build:
-                self._begin(len(to_build))
+                self._done, self._total = 0, len(to_build)
+                self._count("")
             case Built(bundle, said):
                 self._say(f"{bundle}: {said}")
                 self._one_more()
@@ -44,30 +42,26 @@ class _Shown:
             case Progress(label, done, total):
                 self._step(label, done, total)
 
-    def _begin(self, total: int) -> None:
-        from tqdm import tqdm
-
-        self._all = tqdm(desc="bundles", total=total, disable=None, leave=False, delay=1)
-
     def _step(self, label: str, done: int, total: int) -> None:
-        if self._all is None:
-            self._report(label, done, total)
-        else:
-            self._all.set_postfix_str(f"{label} {done}/{total}", refresh=True)
+        if self._done >= self._total:
+            self._meter.report(label, done, total)
+            return
+        now = monotonic()
+        if label != self._inner.label or done < self._inner.done:
+            self._inner = Step(label, now, first=done)
+        self._inner.done, self._inner.total = done, total
+        self._count(self._inner.words(now) if total > 1 else label)
 
     def _one_more(self) -> None:
-        if self._all is not None:
-            self._all.update()
-            if self._all.n >= self._all.total:
-                self.close()
+        if self._done < self._total:
+            self._done += 1
+            self._count("")
+
+    def _count(self, detail: str) -> None:
+        self._meter.report("bundles", self._done, self._total, detail)
 
     def _say(self, line: str) -> None:
         from tqdm import tqdm
 
         with tqdm.external_write_mode():
             click.echo(line, err=True)
-
-    def close(self) -> None:
-        if self._all is not None:
-            self._all.close()
-            self._all = None

@@ -69,6 +69,7 @@ class Workshop:
         self._output = Path(recipe.output)
         self._corpus = scored_on(recipe)
         name = ModelName.of(model)
+        self._report(name.short, "opening", 0, 1)
         self._dense = open_checkpoint(name.name, revision=name.revision)
         for precision in recipe.export.precisions:
             graph_precisions(self._dense.family, precision)  # refuses those that it cannot be in
@@ -198,7 +199,7 @@ class Workshop:
             checkpoint,
             self._corpus,
             normalizer=self.recipe.corpus.normalizer,
-            progress=lambda done, total: self._report(cell.name, "listening", done, total),
+            progress=lambda done, total: self._report(cell.name, "transcribing", done, total),
         )
         self._export(cell, mark, checkpoint, pruned, heard)
         zeros = f"{100 * pruned.sparsity.achieved:.1f} % zeros"
@@ -210,6 +211,7 @@ class Workshop:
     def _rounded(self, cell: Cell, mark: str) -> None:
         """A bundle of the cell's precision from the fp32 one."""
         export = self.recipe.export
+        self._report(cell.name, f"writing {cell.precision}", 0, 1)
         bundle = write_variant(
             self._sound(cell.in_fp32, cell),
             self._output / cell.name,
@@ -235,15 +237,17 @@ class Workshop:
     def _heard_from(self, bundle: Bundle, cell: Cell) -> Score:
         """By onnxruntime, as on the device."""
         recognizer, heard = open_recognizer(bundle), []
+        self._report(cell.name, "transcribing", 0, len(self._corpus.clips))
         for done, clip in enumerate(self._corpus.clips, start=1):
             heard.append(recognizer.transcribe(clip.samples()).text)
-            self._report(cell.name, "listening", done, len(self._corpus.clips))
+            self._report(cell.name, "transcribing", done, len(self._corpus.clips))
         return score_on(self._corpus, heard, self.recipe.corpus.normalizer)
 
     def _export(
         self, cell: Cell, mark: str, checkpoint: Checkpoint, pruned: Pruned, heard: Score
     ) -> None:
         checkpoint.model.to("cpu")
+        self._report(cell.name, "exporting", 0, 1)
         name = ModelName.of(self.model)
         written = self._written.models[self.recipe.models.index(self.model)]
         provenance: dict[str, Any] = {

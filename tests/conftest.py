@@ -6,6 +6,7 @@ import shutil
 import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SECATEUR_PROGRESS", "off")  # its lines depend on how busy we are
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no test asks the real hub
 
 if "SECATEUR_TESTS" not in os.environ:  # pytest-xdist's workers have it from the process above

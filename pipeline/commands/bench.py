@@ -250,13 +250,15 @@ def _opened(paths: Sequence[Path], stack: ExitStack) -> dict[Path, Bundle]:
 
     found: dict[Path, Bundle] = {}
     problems: list[BadInput] = []
-    for path in dict.fromkeys(paths):
-        try:
-            found[path] = stack.enter_context(opened(path, check_hashes=True))
-        except BadInput as problem:
-            if not path.exists() or not holds_bundle(path):
-                raise
-            problems.append(problem)
+    with bars() as report:
+        for at, path in enumerate(paths):
+            report("opening bundles", at, len(paths))
+            try:
+                found[path] = stack.enter_context(opened(path, check_hashes=True))
+            except BadInput as problem:
+                if not path.exists() or not holds_bundle(path):
+                    raise
+                problems.append(problem)
     last = None if found else problems.pop()
     for other in problems:
         click.echo(f"secateur: {other}", err=True)

@@ -5,7 +5,7 @@ import json
 import click
 
 from pipeline.commands.ranges import SEEDS
-from pipeline.progress import bar
+from pipeline.progress import bars
 from speech.corpora import open_corpus
 from speech.counted import counted
 
@@ -51,10 +51,12 @@ def command(
     MODEL is a checkpoint folder, a hub name, or a bundle, also a .secateur file of one (heard by
     onnxruntime, as on the device).
     """
-    from pipeline.evaluate import evaluate
+    with bars() as report:
+        report(f"opening {corpus}", 0, 1)
+        clips = open_corpus(corpus, split=split, limit=limit, seed=seed)
+        report(f"opening {model}", 0, 1)
+        from pipeline.evaluate import evaluate
 
-    clips = open_corpus(corpus, split=split, limit=limit, seed=seed)
-    with bar(f"listening to {clips.name}", len(clips.clips)) as progress:
         result = evaluate(
             model,
             clips,
@@ -63,7 +65,7 @@ def command(
             revision=revision,
             device=device,
             threads=threads,
-            progress=progress,
+            progress=lambda done: report(f"transcribing {clips.name}", done, len(clips)),
         )
     if as_json:
         record = result.to_json()

@@ -73,33 +73,31 @@ def command(
 ) -> None:
     """Prune, score, export and measure what RECIPE says; what is done already is not done again."""
     content = read_recipe(recipe)
-
-    from pipeline.run import Way, run
-
     if as_json and jsonl:
         raise BadInput("--json and --jsonl both write to standard output: choose one of them.")
     if ray_address and executor != "ray":
         raise BadInput("--ray-address is for --executor ray: add that, or leave the address out.")
-    way = Way(
-        device,
-        executor,
-        workers,
-        only,
-        force,
-        ray_address=ray_address,
-        gpus=gpus,
-    )
-    if dry_run:
-        from pipeline.forecast import forecast, lines
+    with _told(jsonl and not dry_run) as hear:  # also while the libraries are loaded
+        from pipeline.logs import logging
+        from pipeline.run import Way, run
 
-        plan = forecast(content, way)
+        way = Way(device, executor, workers, only, force, ray_address=ray_address, gpus=gpus)
+        if dry_run:
+            from pipeline.forecast import forecast
+
+            plan = forecast(content, way)
+        else:
+            text, typed = (
+                recipe.read_text(encoding="utf-8"),
+                shlex.join(["secateur", *sys.argv[1:]]),
+            )
+            with logging(hear, content, tensorboard, mlflow) as hearing:
+                outcome = run(content, way, hear=hearing, text=text, typed=typed)
+    if dry_run:
+        from pipeline.forecast import lines
+
         click.echo(json.dumps(asdict(plan)) if as_json or jsonl else "\n".join(lines(plan)))
         return
-    from pipeline.logs import logging
-
-    with _told(jsonl) as hear, logging(hear, content, tensorboard, mlflow) as hearing:
-        text, typed = recipe.read_text(encoding="utf-8"), shlex.join(["secateur", *sys.argv[1:]])
-        outcome = run(content, way, hear=hearing, text=text, typed=typed)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in outcome.rows]))
     elif not jsonl:
