@@ -24,7 +24,7 @@ Report = Callable[[str, int, int], None]
 _SOON, _BETWEEN, _MOST_BETWEEN = 1.5, 5.0, 60.0
 _SHARE = 0.08
 _TICK = 0.25
-_PLAIN = "{desc}{elapsed}"
+_PLAIN = "{desc} [{elapsed}]"
 
 
 @contextmanager

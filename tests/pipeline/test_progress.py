@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_in_a_pipe_a_line_every_few_seconds_says_what_is_done_and_how_long_it_ta
 
 def test_in_a_terminal_a_bar_moves_while_nothing_is_reported() -> None:
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW.format(silent=3)],
         stderr=theirs, env={**os.environ, **ON, "TERM": "xterm", "COLUMNS": "80"},
@@ -64,7 +66,7 @@ def test_in_a_terminal_a_bar_moves_while_nothing_is_reported() -> None:
     finally:
         os.close(ours)
     assert process.wait(60) == 0
-    times = re.findall(r"pi: opening the model: 00:0(\d)", shown.decode())
+    times = re.findall(r"pi: opening the model \[00:0(\d)\]", shown.decode())
     assert len(set(times)) > 1
     assert re.search(r"pi: transcribing: +\d+%\|.*\d+/40 \[\d+:\d+<\d+:\d+", shown.decode())
 
