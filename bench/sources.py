@@ -22,6 +22,7 @@ from bench.store.row_table import Progress
 from bench.store.summaries import Filter, Rows, Summaries, Summary
 from runtime.bundle import Bundle, Manifest
 from speech.errors import BadInput
+from speech.lines import first_few
 from speech.readable import refuse_unreachable
 
 STORE_SUFFIX = ".sqlite"
@@ -66,15 +67,18 @@ def open_selection(
     """
     here = _AtHand({key: found for folder in folders for key, found in bundles_in(folder).items()})
     with ExitStack() as stack:
+        problems: list[str] = []
         stores = {
-            path: stack.enter_context(_store(path, progress)) for path in paths if _is_store(path)
+            path: stack.enter_context(_store(path, progress, problems))
+            for path in paths
+            if _is_store(path)
         }
         rows: Summaries | _Gathered
         if len(paths) == 1 and stores:
             [rows] = stores.values()
         else:
-            rows = stack.enter_context(_Gathered.at(paths, stores, here))
-        yield Selection(rows, chosen, here)
+            rows = stack.enter_context(_Gathered.at(paths, stores, here, problems))
+        yield Selection(rows, chosen, here, problems)
 
 
 def _is_store(path: Path) -> bool:
@@ -82,10 +86,10 @@ def _is_store(path: Path) -> bool:
 
 
 @contextmanager
-def _store(path: Path, progress: Progress) -> Iterator[Summaries]:
+def _store(path: Path, progress: Progress, problems: list[str]) -> Iterator[Summaries]:
     refuse_unreachable(path)
     with Summaries.at(path, progress=progress) as store:
-        store.fold_anew()
+        problems += store.fold_anew()
         yield store
 
 
@@ -133,7 +137,11 @@ class _Gathered(Rows):
     @classmethod
     @contextmanager
     def at(
-        cls, paths: Sequence[Path], stores: Mapping[Path, Summaries], here: _AtHand
+        cls,
+        paths: Sequence[Path],
+        stores: Mapping[Path, Summaries],
+        here: _AtHand,
+        problems: list[str],
     ) -> Iterator[_Gathered]:
         with closing(sqlite3.connect("", isolation_level=None)) as sql:
             sql.execute("BEGIN")
@@ -141,8 +149,10 @@ class _Gathered(Rows):
             sql.execute("CREATE TABLE origins (number INTEGER PRIMARY KEY, source, place)")
             found = cls(sql, paths, stores)
             for source, path in enumerate(paths):
-                every = stores[path].chosen(EVERYTHING) if path in stores else _filed(path, here)
-                found._add(source, every)
+                if path in stores:
+                    found._add(source, stores[path].chosen(EVERYTHING))
+                else:
+                    found._add(source, _filed(path, here, problems))
             row_table.index(sql)
             sql.execute("COMMIT")
             yield found
@@ -171,9 +181,9 @@ class _Gathered(Rows):
         return {name for store in self._stores.values() for name in store.recipes()}
 
 
-def _filed(path: Path, here: _AtHand) -> Iterator[Summary]:
+def _filed(path: Path, here: _AtHand, problems: list[str]) -> Iterator[Summary]:
     """Of a results file, numbered by the byte at which each line begins."""
-    for at, found in results_in(path):
+    for at, found in results_in(path, problems):
         bundle = here.find(found.bundle_sha256, found.bundle)
         known = {bundle.sha256: bundle.manifest} if bundle else {}
         yield Summary(at, rows_from([found], known)[0], found.bundle)
@@ -182,7 +192,15 @@ def _filed(path: Path, here: _AtHand) -> Iterator[Summary]:
 class Selection:
     """The rows that were asked for, and what more there is of each."""
 
-    def __init__(self, rows: Summaries | _Gathered, chosen: Filter, here: _AtHand):
+    def __init__(
+        self,
+        rows: Summaries | _Gathered,
+        chosen: Filter,
+        here: _AtHand,
+        problems: list[str],
+    ):
+        #: A sentence on each thing that had to be left out so far.
+        self.problems = problems
         self._rows = rows
         self._chosen = chosen
         self._here = here
@@ -219,12 +237,14 @@ class Selection:
 
     def findings(self, numbers: Iterable[int]) -> Findings:
         """Whole measurements, in this order; those that cannot be read are left out."""
-        measurements, problems = [], []
+        measurements = []
+        wrong: list[str] = []
         for number in numbers:
             try:
                 measurements.append(self._rows.whole(number))
             except BadInput as problem:
-                problems.append(str(problem))
+                wrong.append(f"{problem} (It is left out.)")
+        self.problems += first_few(wrong, "Of the results", "results")
         bundles: dict[str, Bundle] = {}
         manifests: dict[str, Manifest] = {}
         for found in measurements:
@@ -237,7 +257,7 @@ class Selection:
                 bundles[sha256] = bundle
             if manifest:
                 manifests[sha256] = manifest
-        return Findings(measurements, bundles, manifests, problems=problems)
+        return Findings(measurements, bundles, manifests, problems=self.problems)
 
     def at_hand(self) -> Findings:
         """Only of bundles that lie on this machine."""

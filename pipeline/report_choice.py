@@ -23,7 +23,7 @@ from speech.errors import BadInput
 MOST_RESULTS, MOST_GROUPS = 1000, 24
 #: Of one that is cut: groups that have pictures and a table, and the results in each.
 SHOWN_GROUPS, SHOWN_RESULTS = 5, 60
-#: Of these at most so many are uncut models, so that there is room for others.
+#: Of these at most so many are dense models, so that there is room for others.
 _MOST_CONTROLS = 12
 
 
@@ -96,7 +96,7 @@ def _groups(of_device: Sequence[Summary], answers: Iterable[Answer]) -> Iterator
 
 
 def _best(rows: Sequence[Row], named: set[int], numbers: Mapping[int, int]) -> list[int]:
-    """What the answers name, the uncut models, what no other beats, and then the newest."""
+    """What the answers name, the dense models, what no other beats, and then the newest."""
     fronts = chain.from_iterable(front(_sound(rows), cost) for cost in COSTS)
     wanted = chain((row for row in rows if id(row) in named), _controls(rows), fronts,
                    reversed(rows))  # fmt: skip
@@ -120,10 +120,10 @@ def _left_out(groups: Sequence[_Group], shown: Sequence[_Group], count: int) -> 
     names = labels(one.group for one in groups)
     others = [one for one in groups if all(one is not another for another in shown)]
     told = [
-        f"These are too many results for one page: there are {count:,}, and pictures and tables "
-        f"show {sum(len(one.best) for one in shown):,} of them, "
-        "which are what is recommended, what no other beats, the uncut models and the newest of "
-        f"the {len(shown)} groups with the most results. What to take was chosen among all."
+        f"There are {count:,} results, too many for one page. Pictures and tables show "
+        f"{sum(len(one.best) for one in shown):,} of them: of {counted(len(shown), 'group')}, "
+        "those with the most results, what is recommended, what no other variant beats, the "
+        "dense models and the newest. What to take was chosen among all results."
     ]
     if others:
         some = [

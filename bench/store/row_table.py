@@ -59,9 +59,13 @@ _PUT = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * (4 + len(NAMES)))}
 #: Parts of a measurement that are long and of which a row holds nothing.
 _BULKY = ("samples", "starts", "phase_medians", "conditions")
 _LIGHT = "json_remove(measurement, {})".format(", ".join(f"'$.{name}'" for name in _BULKY))
+#: As bytes: one that is no valid text costs its own row alone.
+_TEXTS = (
+    "devices.name", "jobs.name", "cases.name", "cases.bundle_sha256", "cases.measured_at",
+    f"CASE WHEN json_valid(measurement) THEN {_LIGHT} END",
+)  # fmt: skip
 _CASES = f"""
-    SELECT cases.id, devices.name, jobs.name, cases.name, cases.bundle_sha256, cases.measured_at,
-        CASE WHEN json_valid(measurement) THEN {_LIGHT} END
+    SELECT cases.id, {", ".join(f"CAST({text} AS BLOB)" for text in _TEXTS)}
     FROM cases JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device
 """
 _BRIEF = """
@@ -151,9 +155,12 @@ def _rows_of_cases(
 ) -> Iterator[tuple[int, Row, str]]:
     """What cannot be read is a row that says so."""
     known: dict[str | None, dict[str, _Brief]] = {}
-    for case, device, job, name, sha256, measured_at, text in sql.execute(question, words):
+    for case, *texts in sql.execute(question, words):
+        device, job, name, sha256, measured_at = (
+            None if text is None else text.decode(errors="replace") for text in texts[:-1]
+        )
         try:
-            found = Measurement.from_json(text or "")
+            found = Measurement.from_json((texts[-1] or b"").decode())
         except ValueError:
             yield case, unreadable(name, device, job, sha256, measured_at), ""
             continue

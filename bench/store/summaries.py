@@ -143,9 +143,9 @@ class Summaries(Rows):
             yield cls(path, connection)
 
     def fold_anew(self) -> list[str]:
-        """What an older version folded, with a sentence on what of it had to be left out.
+        """What an older version folded; without that nothing is written.
 
-        Without that nothing is written.
+        Gives a sentence on whatever of it had to be left out.
         """
         stale = "SELECT 1 FROM jobs WHERE text IS NOT NULL AND fold <> ? LIMIT 1"
         if self._sql.execute(stale, (folding.FOLD,)).fetchone():
@@ -186,17 +186,21 @@ class Summaries(Rows):
     def whole(self, number: int) -> Measurement:
         """With every sample."""
         found = self._sql.execute(
-            "SELECT devices.name, measurement FROM cases JOIN jobs ON jobs.id = cases.job"
-            " JOIN devices ON devices.id = jobs.device WHERE cases.id = ?",
+            "SELECT devices.name, jobs.name, cases.name, CAST(measurement AS BLOB) FROM cases"
+            " JOIN jobs ON jobs.id = cases.job JOIN devices ON devices.id = jobs.device"
+            " WHERE cases.id = ?",
             (number,),
         ).fetchone()
         if not found:
             raise BadInput(f"{self.path}: this result is there no more; look at the others anew.")
-        device, text = found
+        device, job, case, text = found
         try:
-            measurement = Measurement.from_json(text)
+            measurement = Measurement.from_json(text.decode())
         except ValueError as problem:
-            raise BadInput(f"{self.path}, case {number} of {device}: {problem}.") from problem
+            raise BadInput(
+                f"{self.path}, job {job} of {device}, case {case}: {problem}; import its journal "
+                "anew."
+            ) from problem
         named = {**measurement.environment, "device": device}
         return replace(measurement, environment=named)
 

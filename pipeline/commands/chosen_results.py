@@ -58,10 +58,18 @@ def chosen_results(
     with summing_up() as progress:
         paths = sources or [filled_store(progress)]
         with open_selection(paths, folders, chosen, progress) as found:
+            _tell(found.problems)
             if not sources and found.is_empty():
                 raise _nothing_stored(store_place())
             found.check()
+            told = len(found.problems)
             yield found
+            _tell(found.problems[told:])
+
+
+def _tell(problems: Sequence[str]) -> None:
+    for sentence in problems:
+        click.echo(f"secateur: {sentence}", err=True)
 
 
 @contextmanager

@@ -81,8 +81,12 @@ def test_the_page_is_small_and_says_what_is_not_on_it(
         found, count = choose(selection), selection.count()
     [path] = write_report("Many", report_blocks(found), tmp_path / "report.html")
     page = html.unescape(path.read_text())
-    assert f"there are {count:,}, and pictures and tables show 60 of them" in page
-    assert re.search(r"Groups that are left out: 11, such as \S+, librispeech:.* on device-1", page)
+    assert (
+        f"There are {count:,} results, too many for one page. Pictures and tables show 60" in page
+    )
+    assert re.search(
+        r"Groups that are left out: 11, such as \S+, .* on device-0 \(125 results", page
+    )
     assert "--device, --family or --method; `secateur results --csv` has every row" in page
     assert page.count("data:image/png") == 4
     assert page.count("measured on device-") == 12, "what to take is there for every group"
@@ -96,7 +100,7 @@ def test_a_result_that_cannot_be_read_is_left_out_of_the_report(tmp_path: Path) 
         found = choose(selection).findings
     assert len(found.measurements) == 10
     assert len(found.problems) == 2
-    assert all("results.sqlite, case" in problem for problem in found.problems)
+    assert all("results.sqlite, job" in problem for problem in found.problems)
 
 
 def test_work_grows_with_the_results_and_not_with_their_square(tmp_path: Path) -> None:
