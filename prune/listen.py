@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
+from speech.audio import RATE
 from speech.features import LogMel, normalise_waveform
+from speech.pauses import WHOLE, cut_at_pauses
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -63,13 +65,19 @@ def _whisper(
 
 @torch.inference_mode()
 def _ctc(checkpoint: Checkpoint, clips: Iterable[Floats]) -> Iterator[str]:
-    """One clip at a time: group norm over padding would change what the model hears."""
+    """One clip at a time: group norm over padding would change what the model hears.
+
+    Long clips are cut as the runtime cuts them.
+    """
     model, tokenizer = checkpoint.model, checkpoint.processor.tokenizer
     normalise = checkpoint.feature_settings.get("do_normalize", True)
     for clip in clips:
-        heard = normalise_waveform(clip) if normalise else clip
-        logits: Any = model(torch.from_numpy(heard)[None].to(model.device)).logits
-        yield tokenizer.decode(logits[0].argmax(-1)).strip()
+        texts = []
+        for piece in cut_at_pauses(clip, int(WHOLE * RATE)):
+            values = normalise_waveform(piece) if normalise else piece
+            logits: Any = model(torch.from_numpy(values)[None].to(model.device)).logits
+            texts.append(tokenizer.decode(logits[0].argmax(-1)).strip())
+        yield " ".join(filter(None, texts))
 
 
 def _batches(clips: Iterable[Floats], size: int) -> Iterator[list[Floats]]:

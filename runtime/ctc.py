@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.bundle import MANIFEST, Bundle
+from runtime.pieces import PieceByPiece
 from runtime.rules import CtcRules, Token
 from runtime.session import open_session, refuse_nan, running
 from runtime.settings import DEFAULT, Settings
@@ -17,14 +18,10 @@ from speech.errors import BadInput
 from speech.feature_settings import WaveformSettings
 from speech.features import normalise_waveform
 from speech.parsed import json_from
-from speech.pauses import cut_at_pauses
+from speech.pauses import WHOLE
 from speech.records import value_from
 
 Floats = NDArray[np.float32]
-
-#: Seconds heard in one piece unless the settings say otherwise: the longest utterance that such
-#: models are trained and scored on (LibriSpeech's) has 35. Memory grows with it.
-WHOLE = 40.0
 
 #: What transformers' tokenizers replace where a checkpoint asks to clean up spaces, in this order.
 _TIDY = (
@@ -33,7 +30,7 @@ _TIDY = (
 )  # fmt: skip
 
 
-class CtcRecognizer:
+class CtcRecognizer(PieceByPiece):
     """One graph from the whole waveform to logits, and a table of symbols."""
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
@@ -65,28 +62,23 @@ class CtcRecognizer:
             )
         return count
 
-    def transcribe(self, samples: Floats) -> Transcript:
-        """Text of mono samples at the model's rate.
+    @property
+    def longest(self) -> int:
+        return self._longest
 
-        Audio longer than the window is cut where it is quietest and heard piece by piece, each on
-        its own; the texts are joined with a space. An inaudible piece is not heard at all, for at
-        unit variance it would be loud.
-        """
-        texts: list[str] = []
-        tokens: list[int] = []
+    def transcribe_piece(self, piece: Floats) -> Transcript:
+        """An inaudible piece has no text: at unit variance it would be loud."""
         clock = PhaseClock("features", "encode", "decode")
-        for piece in cut_at_pauses(samples, self._longest):
-            values = None if is_inaudible(piece) else self.prepare(piece)
-            clock.ended("features")
-            if values is None:
-                continue
-            frames = self.logits(values).argmax(-1)
-            clock.ended("encode")
-            found = [int(token) for token, _ in groupby(frames) if token != self.rules.blank]
-            texts.append(self.text(found))
-            tokens += found
-            clock.ended("decode")
-        return Transcript(" ".join(filter(None, texts)), tuple(tokens), clock.seconds)
+        values = None if is_inaudible(piece) else self.prepare(piece)
+        clock.ended("features")
+        if values is None:
+            return Transcript("", (), clock.seconds)
+        frames = self.logits(values).argmax(-1)
+        clock.ended("encode")
+        tokens = [int(token) for token, _ in groupby(frames) if token != self.rules.blank]
+        text = self.text(tokens)
+        clock.ended("decode")
+        return Transcript(text, tuple(tokens), clock.seconds)
 
     def prepare(self, samples: Floats) -> Floats:
         """The waveform as the model wants it: of unit variance if asked for, and long enough."""

@@ -1,5 +1,6 @@
 """One way to open whatever a bundle holds and listen with it."""
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,9 @@ class Recognizer(Protocol):
     """Turns mono samples (at the rate in the bundle's features, full scale ±1) into text."""
 
     def transcribe(self, samples: NDArray[np.float32]) -> Transcript: ...
+
+    def transcribe_blocks(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Transcript]:
+        """Of sound that comes block by block: a transcript of each piece that is transcribed."""
 
 
 def open_recognizer(bundle: Bundle, settings: Settings = DEFAULT) -> Recognizer:

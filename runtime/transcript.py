@@ -1,7 +1,7 @@
 """What listening gives: the text, the tokens behind it and where the time went."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 #: In order: samples made fit for the model; the encoder (CTC: the whole graph); for Whisper the
@@ -17,6 +17,17 @@ class Transcript:
     tokens: tuple[int, ...]
     #: Wall-clock seconds by phase, each of `PHASES` that the family has.
     seconds: Mapping[str, float]
+
+
+def joined(parts: Iterable[Transcript]) -> Transcript:
+    """The transcripts of pieces that follow one another as that of the whole."""
+    texts, tokens, seconds = list[str](), list[int](), dict[str, float]()
+    for part in parts:
+        texts.append(part.text)
+        tokens += part.tokens
+        for phase, spent in part.seconds.items():
+            seconds[phase] = seconds.get(phase, 0.0) + spent
+    return Transcript(" ".join(filter(None, texts)), tuple(tokens), seconds)
 
 
 class PhaseClock:

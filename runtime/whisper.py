@@ -11,6 +11,7 @@ from onnxruntime import OrtValue
 from runtime.bundle import MANIFEST, Bundle
 from runtime.embedding import GIVEN, Embedding
 from runtime.packed.reader import PackedFile
+from runtime.pieces import PieceByPiece
 from runtime.rules import WhisperRules
 from runtime.session import open_session, refuse_nan, running
 from runtime.settings import DEFAULT, Settings
@@ -32,7 +33,7 @@ _PADDING = 128
 Cache = Mapping[str, Any]
 
 
-class WhisperRecognizer:
+class WhisperRecognizer(PieceByPiece):
     """Two graphs: an encoder that gives the cross-attention's keys and values, and a decoder."""
 
     def __init__(self, bundle: Bundle, settings: Settings = DEFAULT):
@@ -58,27 +59,23 @@ class WhisperRecognizer:
         self._kept = [f"past_{name}" for name in self._returned[1:]]
         self._empty = {name: np.zeros([1, *sizes], np.float32) for name, sizes in past.items()}
 
-    def transcribe(self, samples: Floats) -> Transcript:
-        """Text of mono samples at the model's rate.
+    @property
+    def longest(self) -> int:
+        return self.features.window_samples
 
-        Audio longer than the window is cut where it is quietest and heard piece by piece, each on
-        its own; the texts are joined with a space. Of a silent piece the model is not even asked.
-        """
-        texts: list[str] = []
-        tokens: list[int] = []
+    def transcribe_piece(self, piece: Floats) -> Transcript:
+        """A silent piece has no text: the decoder would make one up."""
         clock = PhaseClock(*PHASES)
-        for piece in self.features.windows(samples):
-            mel = None if is_silent(piece) else self.features(piece)
-            clock.ended("features")
-            if mel is None:
-                continue
-            cross = self.encode(mel)
-            clock.ended("encode")
-            found = self._decode(cross, clock)
-            texts.append(self.text(found))
-            clock.ended("decode")
-            tokens += found
-        return Transcript(" ".join(filter(None, texts)), tuple(tokens), clock.seconds)
+        mel = None if is_silent(piece) else self.features(piece)
+        clock.ended("features")
+        if mel is None:
+            return Transcript("", (), clock.seconds)
+        cross = self.encode(mel)
+        clock.ended("encode")
+        tokens = self._decode(cross, clock)
+        text = self.text(tokens)
+        clock.ended("decode")
+        return Transcript(text, tuple(tokens), clock.seconds)
 
     def _check_encoder(self, encoder: Signature) -> None:
         """A graph of another exporter may be fixed to one count of frames."""

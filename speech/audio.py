@@ -1,7 +1,7 @@
 """Sound files in, 16 kHz mono float32 out: the one form of audio everything else works on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,8 @@ from speech.rate import RATE as RATE
 from speech.truncation import is_cut_short
 
 Floats = NDArray[np.float32]
+#: Takes the bytes that are done and all bytes.
+Progress = Callable[[int, int], None]
 
 #: Hz that a sound file may have. At 1 Hz a megabyte would be eleven days.
 _RATES = range(1_000, 1_000_001)
@@ -47,7 +49,7 @@ class Sound:
     `blocks`; a short one is kept in between.
     """
 
-    def __init__(self, file: BinaryIO, name: str):
+    def __init__(self, file: BinaryIO, name: str, checked: Progress | None = None):
         self.name = name
         self.rate = 0
         #: The one channel that stands for all, counted from 0; None where their mean does.
@@ -56,7 +58,7 @@ class Sound:
         self._frames = 0
         self._kept: list[Floats] | None = []
         try:
-            self._check()
+            self._check(checked)
         except OSError as error:
             raise BadInput(f"{name} cannot be read ({error.strerror}); check the file.") from error
 
@@ -80,8 +82,8 @@ class Sound:
             )
         return np.concatenate([np.zeros(0, np.float32), *self.blocks()])
 
-    def _check(self) -> None:
-        if not self._file.seek(0, os.SEEK_END):
+    def _check(self, checked: Progress | None) -> None:
+        if not (size := self._file.seek(0, os.SEEK_END)):
             raise BadInput(f"{self.name} is an empty file (0 bytes); copy it again.")
         if is_cut_short(self._file):
             raise self._cut_short()
@@ -97,6 +99,8 @@ class Sound:
                 self._kept.append(block)
             if self._frames * block.shape[1] > _KEPT:
                 self._kept = None
+            if checked:
+                checked(self._file.tell(), size)
         if self._frames == 0:
             raise BadInput(f"{self.name} holds no sound (zero length); record or copy it again.")
         if loudest == 0:
@@ -152,16 +156,16 @@ class Sound:
 
 
 @contextmanager
-def open_sound(path: Path) -> Iterator[Sound]:
+def open_sound(path: Path, checked: Progress | None = None) -> Iterator[Sound]:
     """A WAV, FLAC, OGG or MP3 file, or another that libsndfile reads, of any rate and channels."""
     with opened_file(path) as file:
-        yield Sound(file, str(path))
+        yield Sound(file, str(path), checked)
 
 
 @contextmanager
-def open_standard_input() -> Iterator[Sound]:
+def open_standard_input(checked: Progress | None = None) -> Iterator[Sound]:
     with opened_standard_input() as file:
-        yield Sound(file, STANDARD_INPUT)
+        yield Sound(file, STANDARD_INPUT, checked)
 
 
 def read_audio(path: Path) -> Floats:

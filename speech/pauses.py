@@ -1,8 +1,14 @@
-"""Long audio in pieces that a model can hear, cut where it is quietest: words stay whole."""
+"""Long audio in pieces that fit a model, cut where it is quietest: words stay whole."""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from speech.audio import RATE, Floats
+
+#: Seconds that a CTC model is given in one piece unless a window is set: the longest utterance that
+#: such models are trained and scored on (LibriSpeech's) has 35. Memory grows with it.
+WHOLE = 40.0
 
 #: Seconds over which loudness is averaged: longer than the closure of a stop inside a word.
 _PAUSE = 0.2
@@ -20,12 +26,27 @@ def cut_at_pauses(samples: Floats, longest: int) -> list[Floats]:
 
     Of equally quiet places the last is taken. What fits into one piece is one, even if it is empty.
     """
-    pieces, rest = list[Floats](), samples
-    while len(rest) > longest:
-        place = _quietest(rest[:longest])
-        pieces.append(rest[:place])
-        rest = rest[place:]
-    return [*pieces, rest]
+    return list(pieces([samples], longest))
+
+
+def pieces(blocks: Iterable[Floats], longest: int) -> Iterator[Floats]:
+    """The same pieces of samples that come block by block, each as soon as its end is known."""
+    waiting, count = list[Floats](), 0
+    for block in blocks:
+        waiting.append(block)
+        count += len(block)
+        if count > longest:
+            rest = _joined(waiting)
+            while len(rest) > longest:
+                place = _quietest(rest[:longest])
+                yield rest[:place]
+                rest = rest[place:]
+            waiting, count = [rest], len(rest)
+    yield _joined(waiting)
+
+
+def _joined(blocks: list[Floats]) -> Floats:
+    return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros(0, np.float32), *blocks])
 
 
 def _quietest(piece: Floats) -> int:

@@ -7,12 +7,11 @@ import pytest
 
 from prune.checkpoint import open_checkpoint
 from prune.listen import transcribe
-from runtime.ctc import WHOLE
 from runtime.recognizer import open_recognizer
 from runtime.settings import Settings
 from speech.audio import RATE, Floats
 from speech.corpora import open_corpus
-from speech.pauses import cut_at_pauses
+from speech.pauses import WHOLE, cut_at_pauses
 from speech.scoring import score
 from tests.export.exported import demo, noise, sew
 
