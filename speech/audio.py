@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speech.errors import BadInput
 from speech.opened_file import STANDARD_INPUT, opened_file, opened_standard_input
 from speech.rate import RATE as RATE
-from speech.truncation import is_cut_short
+from speech.sound_length import is_cut_short, with_length
 
 Floats = NDArray[np.float32]
 #: Takes the bytes that are done and all bytes.
@@ -58,6 +58,7 @@ class Sound:
         self._frames = 0
         self._kept: list[Floats] | None = []
         try:
+            self._file = with_length(file)
             self._check(checked)
         except OSError as error:
             raise BadInput(f"{name} cannot be read ({error.strerror}); check the file.") from error

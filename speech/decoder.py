@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from io import BytesIO
+from io import FileIO
 from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speech.truncation import has_frame_count
+from speech.sound_length import has_frame_count
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ class Decoder:
         file.seek(0)
         # A descriptor where there is one: libsndfile then reads by itself. Never the name, whose
         # ending soundfile would take for a promise about the content.
-        source = file if isinstance(file, BytesIO) else file.fileno()
+        source = file.fileno() if isinstance(file, FileIO) else file
         with _no_remarks():
             self._sound: Any = _Forwards(source, closefd=False)
         self.rate: int = self._sound.samplerate

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,12 +50,12 @@ def opened_standard_input() -> Iterator[BinaryIO]:
         raise BadInput("Standard input is closed; pipe a sound file into it, or name a file.")
     if sys.stdin.isatty():
         raise BadInput("Standard input is a terminal; pipe a sound file into it, or name a file.")
-    raw = sys.stdin.buffer
     try:
-        if stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and raw.seekable() and raw.tell() == 0:
-            yield raw
-            return
-        source = _copied(raw, STANDARD_INPUT)
+        piped = sys.stdin.buffer
+        is_file = stat.S_ISREG(os.fstat(piped.fileno()).st_mode) and piped.tell() == 0
+        source: BinaryIO = (
+            FileIO(piped.fileno(), closefd=False) if is_file else _copied(piped, "Standard input")
+        )
     except OSError as error:
         raise BadInput(
             f"Standard input cannot be read ({error.strerror}); pipe a sound file into it."
