@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio import RATE, decode_audio, read_audio
+from speech.audio import LONGEST_CLIP, RATE, decode_audio, open_sound, read_audio
 from speech.errors import BadInput
 
 _SECONDS = 0.5
@@ -157,28 +157,101 @@ def test_samples_of_integers_in_a_float_file_are_read(tmp_path):
     assert np.abs(read_audio(path)).max() == pytest.approx(2**31, rel=0.01)
 
 
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize(
-    ("kind", "subtype"), [(name.upper(), subtype) for name, subtype in _FORMATS.items()]
-    + [("NIST", "PCM_16"), ("OGG", "OPUS")],
-)  # fmt: skip
-def test_a_file_cut_short_is_not_taken_for_a_shorter_one(tmp_path, kind, subtype, kept):
-    path = tmp_path / "cut"
-    rate = 48_000
-    noise = np.random.default_rng(0).normal(0, 0.1, (2 * rate, 1))
-    soundfile.write(path, noise, rate, format=kind, subtype=subtype)
-    assert len(read_audio(path)) > 0
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * kept)])
-    assert "cut short" in _complaint(path)
+@pytest.mark.parametrize("hundredths", [-100, -95])
+@pytest.mark.parametrize("louder", [0, 1])
+def test_channels_that_cancel_each_other_out_give_the_louder_one(tmp_path, hundredths, louder):
+    """One of two microphones has its poles swapped: their mean would be next to nothing."""
+    path = tmp_path / "swapped.wav"
+    channels = np.repeat(_sine(RATE), 2, axis=1)
+    channels[:, 1 - louder] *= hundredths / 100
+    channels[:, 1 - louder] *= 0.99
+    soundfile.write(path, channels, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path), channels[:, louder])
 
 
-def test_a_wav_from_a_pipe_without_a_length_is_whole(tmp_path):
-    """ffmpeg and sox cannot go back to fill in the size when they write to a pipe."""
-    path = tmp_path / "piped.wav"
+@pytest.mark.parametrize("seconds", [0.5, 40])
+def test_they_are_found_in_a_long_recording_too(tmp_path, seconds):
+    path = tmp_path / "swapped.wav"
+    one = _sine(48_000, seconds=seconds)
+    soundfile.write(path, np.hstack([one, -one]), 48_000)
+    assert np.abs(read_audio(path)).max() == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("alike", [1.0, 0.5, 0.0, -0.5])
+def test_ordinary_stereo_is_the_mean_of_its_channels(tmp_path, alike):
+    path = tmp_path / "stereo.wav"
+    one, other = np.random.default_rng(0).normal(0, 0.1, (2, RATE))
+    channels = np.stack([one, alike * one + (1 - alike**2) ** 0.5 * other], axis=1)
+    channels = channels.astype(np.float32)
+    soundfile.write(path, channels, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path), channels.mean(axis=1))
+
+
+def test_one_channel_that_has_sound_among_silent_ones_is_in_their_mean(tmp_path):
+    path = tmp_path / "one-of-32.wav"
+    channels = np.zeros((RATE, 32), np.float32)
+    channels[:, 7:8] = _sine(RATE, seconds=1)
+    soundfile.write(path, channels, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path), channels.mean(axis=1))
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, RATE, 44_100, 192_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_reading_in_blocks_changes_no_sample(tmp_path, monkeypatch, rate, channels):
+    import soxr
+
+    path = tmp_path / "long.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, (5 * rate + 1, channels)).astype(np.float32)
+    soundfile.write(path, noise, rate, subtype="FLOAT")
+    at_once = noise.mean(axis=1) if channels > 1 else noise[:, 0]
+    expected = at_once if rate == RATE else soxr.resample(at_once, rate, RATE)
+
+    np.testing.assert_array_equal(read_audio(path), expected)
+    monkeypatch.setattr("speech.audio._KEPT", 0)
+    monkeypatch.setattr("speech.decoder._BLOCK", 10_007)
+    with open_sound(path) as sound:
+        blocks = list(sound.blocks())
+    assert len(blocks) > 2
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
+    np.testing.assert_array_equal(decode_audio(path.read_bytes(), "row 7"), expected)
+
+
+def test_a_clip_of_absurd_length_is_refused_but_can_be_read_in_blocks(tmp_path, monkeypatch):
+    assert LONGEST_CLIP == 2
+    monkeypatch.setattr("speech.audio.LONGEST_CLIP", 0.1)
+    path = tmp_path / "night.flac"
+    soundfile.write(path, _sine(1_000, hz=100, seconds=720), 1_000)
+    with pytest.raises(BadInput, match=r"night.flac has 0.2 hours of sound, and 0.1 are the most"):
+        read_audio(path)
+    with open_sound(path) as sound:
+        assert sum(map(len, sound.blocks())) == 720 * RATE
+
+
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2**31 - 1])
+def test_rates_that_no_recording_has(tmp_path, rate):
+    path = tmp_path / "rate.wav"
     soundfile.write(path, _sine(RATE), RATE)
     data = bytearray(path.read_bytes())
-    start = data.index(b"data") + 4
-    data[start : start + 4] = b"\xff\xff\xff\xff"
+    data[24:28] = rate.to_bytes(4, "little")
     path.write_bytes(data)
-    assert len(read_audio(path)) == _SECONDS * RATE
+    assert f"has {rate} samples a second" in _complaint(path)
+
+
+def test_telephone_codecs_that_cannot_be_sought_in(tmp_path):
+    for subtype in ("GSM610", "G721_32"):
+        path = tmp_path / f"{subtype}.wav"
+        soundfile.write(path, _sine(8_000), 8_000, subtype=subtype)
+        assert np.abs(read_audio(path)).max() == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_damaged_mp3_prints_nothing_of_its_decoders(tmp_path, capfd):
+    path = tmp_path / "damaged.mp3"
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE)
+    soundfile.write(path, noise, RATE, subtype="MPEG_LAYER_III")
+    data = bytearray(path.read_bytes())
+    data[2_000:2_600] = bytes(reversed(data[2_000:2_600]))
+    path.write_bytes(data)
+    _decoded_or_complaint(bytes(data))
+    path.write_bytes(data[: len(data) // 2])
+    assert "cut short" in _complaint(path)
+    assert capfd.readouterr() == ("", "")
