@@ -20,7 +20,7 @@ _IN_MEMORY = 16 << 20
 #: Seconds to wait until somebody opens the other end of a named pipe.
 _PATIENCE = 10.0
 
-STANDARD_INPUT = "standard input"
+STANDARD_INPUT = "Standard input"
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def opened_standard_input() -> Iterator[BinaryIO]:
         piped = sys.stdin.buffer
         is_file = stat.S_ISREG(os.fstat(piped.fileno()).st_mode) and piped.tell() == 0
         source: BinaryIO = (
-            FileIO(piped.fileno(), closefd=False) if is_file else _copied(piped, "Standard input")
+            FileIO(piped.fileno(), closefd=False) if is_file else _copied(piped, STANDARD_INPUT)
         )
     except OSError as error:
         raise BadInput(

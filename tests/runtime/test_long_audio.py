@@ -139,7 +139,7 @@ def test_texts_of_pieces_are_joined_with_a_space() -> None:
 def test_blocks_give_a_transcript_a_piece(family: Any) -> None:
     recognizer = open_recognizer(family()[1], Settings(window=1.0))
     samples = noise(2, 4.0)
-    parts = list(recognizer.transcribe_blocks(np.split(samples, 7)))
+    parts = list(recognizer.transcribe_blocks(np.split(samples, 8)))
     assert len(parts) == len(cut_at_pauses(samples, RATE))
     whole, sums = recognizer.transcribe(samples), joined(parts)
     assert (whole.text, whole.tokens) == (sums.text, sums.tokens)
