@@ -6,14 +6,16 @@
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
+from typing import Any
 
 import click
 
 from pipeline import signals
 from pipeline.commands import group
 from runtime.terminal import shown
-from speech.errors import BadInput
+from speech.errors import BadInput, InputWarning
 from speech.printable import printable
 
 _BAD_INPUT = 2
@@ -22,6 +24,7 @@ _BAD_INPUT = 2
 def run() -> int:
     """The exit code. Whatever goes wrong is one sentence on standard error, never a traceback."""
     with shown():
+        _print_input_warnings()
         try:
             code = _command()
         except SystemExit as end:
@@ -68,6 +71,19 @@ def _failed(error: Exception) -> int:
 def _say(sentence: str) -> None:
     with suppress(OSError):
         click.echo(printable(f"secateur: {sentence}"), err=True)
+
+
+def _print_input_warnings() -> None:
+    """One line each; those of libraries look as they always do."""
+    others = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, InputWarning):
+            _say(str(message))
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
 
 
 def _blamed(error: Exception) -> str:

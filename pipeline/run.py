@@ -10,11 +10,12 @@ from typing import Literal
 from bench.remote.devices import find_device
 from bench.rows import Row, rows_from
 from bench.sources import Findings
-from pipeline.events import Event, Hear, Planned, Progress, Refused, Written
+from pipeline.events import Event, Hear, Planned, Progress, Refused, Warned, Written
 from pipeline.executors.work import Order
 from pipeline.gpus import check_gpus
 from pipeline.locked import alone_in
 from pipeline.measuring import RESULTS, Measurements, kept, measure
+from pipeline.model_name import ModelName
 from pipeline.out_of_reach import note_out_of_reach
 from pipeline.plan import is_finished
 from pipeline.recipe import Recipe
@@ -23,6 +24,7 @@ from pipeline.spoken import scored_on
 from pipeline.standing import standing
 from pipeline.tasks import STATISTICS, Task, tasks
 from pipeline.workers import crew
+from prune.checkpoint_files import adapter_note
 from runtime.bundle import Bundle
 from runtime.whole_folder import full_disk_is_bad_input, refuse_unwritable
 from speech.corpora import Corpus
@@ -114,6 +116,10 @@ def _run(recipe: Recipe, way: Way, output: Path, hear: Hear, quoted: tuple[str, 
             hear(Refused(cell.name, why, for_good=True))
     made, left = (tuple(c.name for c in cells) for cells in (stands.done, to_build))
     hear(Planned(len(stands.chosen), to_build=left, done=made))
+    for model in {cell.model: None for cell in to_build}:
+        name = ModelName.of(model)
+        if name.folder and (note := adapter_note(name.folder, name.name)):
+            hear(Warned(name.short, note))
     _build(tasks(wanted, to_build), tasks(wanted, wanted), recipe, way, noting)
     there = [c for c, mark in wanted.items() if is_finished(output / c.name, mark)]
     if len(there) + len(beyond) == len(wanted):

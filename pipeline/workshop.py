@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from runtime.bundle import Bundle
 from runtime.recognizer import open_recognizer
 from runtime.whole_folder import DiskFull
 from speech.corpora import Corpus
-from speech.errors import BadInput
+from speech.errors import BadInput, InputWarning
 from speech.scoring import Score, score_on
 
 #: Clips on which PyTorch and onnxruntime must agree before a bundle is finished.
@@ -70,7 +71,9 @@ class Workshop:
         self._corpus = scored_on(recipe)
         name = ModelName.of(model)
         self._report(name.short, "opening", 0, 1)
-        self._dense = open_checkpoint(name.name, revision=name.revision)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)  # `run` reports them, once
+            self._dense = open_checkpoint(name.name, revision=name.revision)
         for precision in recipe.export.precisions:
             graph_precisions(self._dense.family, precision)  # refuses those that it cannot be in
         self._dense.model.to(device)

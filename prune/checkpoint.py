@@ -3,26 +3,25 @@
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from prune import cpu_torchaudio
+from prune.checkpoint_files import (
+    FAMILIES,
+    Tokens,
+    refuse_misfits,
+    refuse_other_tokens,
+    refuse_unknown_weights,
+    warn_of_adapter,
+)
 from prune.feature_fit import refuse_misfit
 from prune.packed_weights import is_packed, packed_weights
 from prune.structure import shapes
+from runtime.bundle import Family
 from speech.assets import BUNDLED_MODELS, bundled_model
 from speech.errors import BadInput
 from speech.parsed import json_from
 from speech.readable import expanded, readable, refuse_unreachable
-
-Family = Literal["whisper", "ctc"]
-
-#: `model_type` of the configurations that we can open, and how their models decode.
-FAMILIES: dict[str, Family] = {
-    "whisper": "whisper",
-    "sew": "ctc",
-    "sew-d": "ctc",
-    "wav2vec2": "ctc",
-}
 
 #: Weights that a checkpoint may lack: tied to another, or used in training only.
 _DISPENSABLE = ("proj_out.weight", "masked_spec_embed")
@@ -66,11 +65,30 @@ def open_checkpoint(name_or_path: str, *, revision: str | None = None) -> Checkp
             f"{name_or_path} is a {config.model_type!r} model; "
             f"Secateur knows {', '.join(sorted(FAMILIES))}."
         )
+    if (folder := Path(source)).is_dir():
+        refuse_misfits(folder, name_or_path)
+        warn_of_adapter(folder, name_or_path)
     model = _model(source, name_or_path, config, revision)
     _refuse_broken_weights(model, name_or_path)
-    processor = _processor(source, name_or_path, revision)
+    processor = _processor(source, name_or_path, config, revision)
     refuse_misfit(config, processor.feature_extractor, name_or_path)
+    refuse_other_tokenizer(family, model, processor.tokenizer, name_or_path)
     return Checkpoint(model, processor, family, name_or_path)
+
+
+def refuse_other_tokenizer(family: Family, model: Any, tokenizer: Any, name: str) -> None:
+    """BadInput where a tokenizer is not the one that the model was trained with."""
+    whisper = family == "whisper"
+    silent = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.unk_token} - {tokenizer.pad_token}
+    tokens = Tokens(
+        "tokenizer.json" if whisper else "vocab.json",
+        tokenizer.get_vocab(),
+        end=tokenizer.eos_token,
+        blank=tokenizer.pad_token,
+        silent=frozenset() if whisper else frozenset(silent),
+    )
+    settings = model.generation_config.to_dict() if whisper else {}
+    refuse_other_tokens(family, tokens, model.config.to_dict(), settings, name)
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -123,7 +141,7 @@ def _configuration(source: str, name: str, revision: str | None) -> Any:
     if not Path(source).is_dir():
         _ask_hub(source, revision)
     try:
-        return AutoConfig.from_pretrained(source, revision=revision)
+        return AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     except StrictDataclassError as error:
         reason = (
             str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ").rstrip(".")
@@ -174,7 +192,9 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
     shaped = shapes.needs_shaping(config)
     kind: Any = shapes.built_to_shape(plain, name) if shaped else plain
     try:
-        model, report = kind.from_pretrained(**given, dtype=torch.float32, output_loading_info=True)
+        model, report = kind.from_pretrained(
+            **given, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+        )
     except KeyError as error:  # such as an activation
         raise BadInput(
             f"{name}/config.json asks for {error}, which transformers does not know: mend it."
@@ -190,17 +210,25 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
             f"{name} lacks {len(missing)} weights that its configuration asks for, "
             f"{sorted(missing)[0]} among them: give a checkpoint fine-tuned for recognition."
         )
-    if shaped and report["unexpected_keys"]:
+    refuse_unknown_weights(report["unexpected_keys"], name)
+    if getattr(model, "_hf_peft_config_loaded", False):
         raise BadInput(
-            f"{name} has weights that its configuration does not know, "
-            f"{sorted(report['unexpected_keys'])[0]} among them: the files do not belong together."
+            f"{name} has an adapter, which PEFT applied: merge it into the weights "
+            "(merge_and_unload), save those, and give their folder."
         )
     for key in report["missing_keys"]:
         if key.endswith("masked_spec_embed"):  # heard only in training; random else
             torch.nn.init.zeros_(model.get_parameter(key))
     model.__class__ = plain
+    _forget_code(model.config)
     model.name_or_path = model.config.name_or_path = source  # which unpacked weights do not say
     return model.eval()
+
+
+def _forget_code(settings: Any) -> None:
+    """What is saved must not ask for files of code that transformers' own classes stood in for."""
+    if hasattr(settings, "auto_map"):
+        del settings.auto_map
 
 
 def _unpacked(source: str, config: Any) -> dict[str, Any]:
@@ -231,21 +259,19 @@ def _model_class(config: Any) -> Any:
     return auto._model_mapping[type(config)]
 
 
-def _processor(source: str, name: str, revision: str | None) -> Any:
-    from transformers import AutoProcessor
+def _processor(source: str, name: str, config: Any, revision: str | None) -> Any:
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
+    kind: Any = PROCESSOR_MAPPING[type(config)]
     try:
-        processor = AutoProcessor.from_pretrained(source, revision=revision)
+        processor = kind.from_pretrained(source, revision=revision, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         raise BadInput(
             f"{name} has no tokenizer or feature extractor that transformers can open: "
             "save the processor beside the model (processor.save_pretrained)."
         ) from error
-    if not hasattr(processor, "tokenizer") or not hasattr(processor, "feature_extractor"):
-        raise BadInput(
-            f"{name} has a {type(processor).__name__} but no tokenizer beside a feature "
-            "extractor: save the whole processor beside the model."
-        )
+    _forget_code(processor.feature_extractor)
+    processor.tokenizer.init_kwargs.pop("auto_map", None)
     return processor
 
 

@@ -16,7 +16,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from prune.checkpoint import FAMILIES, Checkpoint, open_checkpoint
+from prune.checkpoint import Checkpoint, open_checkpoint, refuse_other_tokenizer
+from prune.checkpoint_files import FAMILIES
 from prune.families.layers import component, prunable_layers
 from prune.families.selection import did_you_mean
 from prune.forcing import Floats, Report, Speech, fitting_clips
@@ -213,7 +214,9 @@ def _checkpoint(model: Any, processor: Any) -> Checkpoint:
     narrow = {str(p.dtype) for p in model.parameters() if p.dtype != torch.float32}
     if narrow:
         raise BadInput(f"The model is in {sorted(narrow)[0]}: call model.float() before pruning.")
-    return Checkpoint(model, processor, family, str(model.config.name_or_path or kind))
+    name = str(model.config.name_or_path or kind)
+    refuse_other_tokenizer(family, model, processor.tokenizer, name)
+    return Checkpoint(model, processor, family, name)
 
 
 class _Drawn:

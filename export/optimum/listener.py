@@ -26,7 +26,8 @@ def main(folder: Path, clips_file: Path, answer: Path, choice: dict[str, str]) -
 
     seq2seq = (folder / "generation_config.json").exists()
     kind: Any = ORTModelForSpeechSeq2Seq if seq2seq else ORTModelForCTC
-    model, processor = kind.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    model = kind.from_pretrained(folder, trust_remote_code=False)
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
     heard = []
     with np.load(clips_file) as clips:
         for clip in clips.values():

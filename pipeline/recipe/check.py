@@ -19,6 +19,7 @@ from pipeline.recipe.models import (
 from pipeline.recipe.schema import Recipe
 from pipeline.recipe.section import did_you_mean, nearest
 from pipeline.recipe.toml_text import spelt
+from prune.checkpoint_files import adapter_note, weight_shapes
 from prune.methods import METHODS
 from prune.option_use import settled_sparsity, used
 from speech.corpora.audio_folder import is_audio_folder
@@ -51,7 +52,8 @@ def findings(recipe: Recipe) -> Findings:
     for model in models:
         faults += [*_precisions(recipe, model), *_shares(recipe, model), *_layers(recipe, model)]
     faults += _output(recipe)
-    return Findings(faults, [*_not_here(recipe, models), *_read_by_nothing(recipe)])
+    notes = [*_not_here(recipe, models), *_adapters(models), *_read_by_nothing(recipe)]
+    return Findings(faults, notes)
 
 
 def _output(recipe: Recipe) -> Iterator[str]:
@@ -174,13 +176,10 @@ def _layers(recipe: Recipe, model: Model) -> Iterator[str]:
 
 def _weights(folder: Path) -> list[str]:
     """Names of the layers in the file of weights, or none where there is no such file."""
-    from safetensors import safe_open
-
-    file = folder / "model.safetensors"
-    if not file.is_file():
+    found = weight_shapes(folder, str(folder))
+    if found is None:
         return []
-    with safe_open(file, "numpy") as tensors:
-        names = [key.removesuffix(".weight") for key in tensors.keys() if key.endswith(".weight")]  # noqa: SIM118
+    names = [key.removesuffix(".weight") for key in found[1] if key.endswith(".weight")]
     return [*names, "proj_out"]  # tied to Whisper's embedding, and so in no file
 
 
@@ -221,6 +220,12 @@ def _not_here(recipe: Recipe, models: list[Model]) -> Iterator[str]:
     for key, name in _corpora(recipe).items():
         if key != "corpus.evaluate" and name == scored and _is_heard(recipe, key):
             yield f"{key}: {name} is also what is scored on, so that scores will flatter"
+
+
+def _adapters(models: list[Model]) -> Iterator[str]:
+    for model in models:
+        if model.folder and (note := adapter_note(model.folder, model.name)):
+            yield f"models: {note.rstrip('.')}"
 
 
 def _is_folder(name: str) -> bool:

@@ -10,6 +10,7 @@ from pipeline.recipe.schema import Recipe
 from prune.methods import METHODS
 from prune.option_use import used
 from prune.options import Options, rising
+from speech.errors import BadInput
 
 _PLACES = {"bundled": "comes with Secateur", "folder": "a folder", "hub": "from the hub"}
 
@@ -91,7 +92,7 @@ def text_of(record: dict[str, Any]) -> Iterator[str]:
 def _model(name: str) -> dict[str, Any]:
     try:
         kind = looked_up(name).kind
-    except Fault:
+    except (Fault, BadInput):
         kind = None
     return {"name": name, "from": ModelName.of(name).place, "kind": kind}
 

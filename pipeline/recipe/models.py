@@ -6,18 +6,11 @@ from pathlib import Path
 
 from pipeline.model_name import ModelName
 from pipeline.recipe.section import did_you_mean, nearest
+from prune.checkpoint_files import FAMILIES, refuse_misfits
 from runtime.bundle import Family
 from speech.assets import BUNDLED_MODELS
 from speech.parsed import json_from
 from speech.readable import expanded
-
-#: By `model_type`: how such models decode, as `prune.checkpoint.FAMILIES` has it, without torch.
-FAMILIES: dict[str, Family] = {
-    "whisper": "whisper",
-    "sew": "ctc",
-    "sew-d": "ctc",
-    "wav2vec2": "ctc",
-}
 
 _CTC_PARTS = ("features", "projection", "encoder.attention", "encoder.ffn", "vocabulary")
 
@@ -72,12 +65,14 @@ class Fault(Exception):  # noqa: N818 - one of many that are gathered, not an en
 
 
 def looked_up(name: str) -> Model:
-    """Raises Fault for what can be no model."""
+    """Raises Fault or BadInput for what can be no model."""
     named = ModelName.of(name)
     if named.folder and named.revision:
         raise Fault("only models on the hub have revisions: leave out what follows the @")
     if named.folder:
-        return Model(name, named.folder, _kind_of(named.folder))
+        kind = _kind_of(named.folder)
+        refuse_misfits(named.folder, name)
+        return Model(name, named.folder, kind)
     name, folder = named.name, expanded(named.name)
     if folder.exists():
         raise Fault("it is a file: give the checkpoint's folder or a name on the hub")

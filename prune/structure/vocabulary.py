@@ -133,7 +133,7 @@ def _trimmed_tokenizer(
         path = Path(folder, "tokenizer.json")
         description["post_processor"] = None  # holds old numbers; the tokenizer makes it anew
         path.write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
-        trimmed = type(tokenizer).from_pretrained(folder)
+        trimmed = type(tokenizer).from_pretrained(folder, trust_remote_code=False)
     _check_numbers(tokenizer, trimmed, renumbered)
     return trimmed
 

@@ -148,7 +148,7 @@ def _setting(file: str, **settings: object) -> Break:
         (_cut_weights, "its weights do not load"),
         (_some_weights_missing, r"lacks 1 weights .* model\.decoder\.layers\.0\.fc1\.weight"),
         (_a_nan, r"NaN or infinite weights in model\.encoder\.layers\.0\.fc1\.weight"),
-        (_no_tokenizer, "has no tokenizer or feature extractor"),
+        (_no_tokenizer, r"has no tokenizer\.json"),
     ],
 )
 def test_a_broken_checkpoint_gives_one_sentence(
