@@ -14,6 +14,7 @@ import click
 
 from pipeline import signals
 from pipeline.commands import group
+from pipeline.kept import what_is_kept
 from runtime.terminal import shown
 from speech.errors import BadInput, InputWarning
 from speech.printable import printable
@@ -40,14 +41,14 @@ def _command() -> int:
         code = group.main(standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except (click.Abort, KeyboardInterrupt):
-        return _stopped()
+    except (click.Abort, KeyboardInterrupt) as stop:
+        return _stopped(stop)
     except Exception as error:
         return _failed(error)
 
 
-def _stopped() -> int:
-    _say("stopped; what was finished is kept.")
+def _stopped(stop: BaseException) -> int:
+    _say(f"stopped; {what_is_kept(stop)}.")
     return 128 + (signals.stopped_by() or signal.SIGINT)
 
 
@@ -60,7 +61,7 @@ def _failed(error: Exception) -> int:
         _say(blamed)
         return _BAD_INPUT
     if signals.stopped_by():  # which some library has made its own error of
-        return _stopped()
+        return _stopped(error)
     from runtime.crash import INTERNAL_ERROR, sentence_about
     from speech.cache_folder import cache_folder
 

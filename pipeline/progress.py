@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-#: As `prune.forcing.Report`, which cannot be named here: it would bring torch along.
+#: As `prune.forcing.Report`, which cannot be named here: it would bring torch along. A label may
+#: end with a remark in brackets, which changes as the work goes on.
 Report = Callable[[str, int, int], None]
 
 #: Seconds until there is something to see, and between two lines; in long work lines come rarer.
@@ -94,6 +95,8 @@ class Meter:
 
     def report(self, label: str, done: int, total: int, detail: str = "") -> None:
         now = monotonic()
+        label, remark = without_remark(label)
+        detail = ", ".join(filter(None, (remark, detail)))
         with self._lock:
             if label != self._step.label or done < self._step.done:
                 self._clear()
@@ -157,6 +160,12 @@ class Meter:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def without_remark(label: str) -> tuple[str, str]:
+    """What is under way, and the remark; `epoch (loss 0.3)` is both."""
+    name, bracket, remark = label.removesuffix(")").rpartition(" (")
+    return (name, remark) if bracket and label.endswith(")") else (label, "")
 
 
 def duration(seconds: float) -> str:

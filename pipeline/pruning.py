@@ -17,6 +17,7 @@ from prune.options import Options
 from prune.schedule import prune
 from prune.structure.size import size, sparsity_since
 from prune.structure.vocabulary import trim_vocabulary
+from prune.training_plan import STATE
 from runtime.whole_folder import (
     full_disk_is_bad_input,
     refuse_taken,
@@ -138,5 +139,5 @@ def _clear(work: Path | None) -> None:
     """What the engine left there; a folder with something else in it stays."""
     if work is None or not work.is_dir():
         return
-    for name in ("schedule.pt", "lesson.pt"):
+    for name in STATE:
         (work / name).unlink(missing_ok=True)

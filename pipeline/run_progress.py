@@ -7,7 +7,7 @@ from time import monotonic
 import click
 
 from pipeline.events import Built, Event, Hear, Measured, Planned, Progress, Refused, Warned
-from pipeline.progress import Meter, Step, meter
+from pipeline.progress import Meter, Step, meter, without_remark
 
 
 @contextmanager
@@ -47,10 +47,12 @@ class _Shown:
             self._meter.report(label, done, total)
             return
         now = monotonic()
-        if label != self._inner.label or done < self._inner.done:
-            self._inner = Step(label, now, first=done)
+        name, remark = without_remark(label)
+        if name != self._inner.label or done < self._inner.done:
+            self._inner = Step(name, now, first=done)
         self._inner.done, self._inner.total = done, total
-        self._count(self._inner.words(now) if total > 1 else label)
+        words = self._inner.words(now) if total > 1 else name
+        self._count(", ".join(filter(None, (words, remark))))
 
     def _one_more(self) -> None:
         if self._done < self._total:

@@ -220,7 +220,8 @@ def _model(source: str, name: str, config: Any, revision: str | None) -> Any:
         if key.endswith("masked_spec_embed"):  # heard only in training; random else
             torch.nn.init.zeros_(model.get_parameter(key))
     model.__class__ = plain
-    _forget_code(model.config)
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        _forget_code(settings)
     model.name_or_path = model.config.name_or_path = source  # which unpacked weights do not say
     return model.eval()
 

@@ -1,6 +1,6 @@
 """Training after cutting: a pruned model learns to do without what it lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from prune.checkpoint import Checkpoint
-from prune.learning.lesson import Lesson, learn
+from prune.learning.lesson import Lesson, Report, learn
 from prune.learning.losses import Example, Task, task_for
 from prune.learning.several_gpus import learn_on_several
 from prune.learning.trainer import Masks
-from prune.training_plan import FineTuning, Outcome
+from prune.training_plan import MOST_HELD_OUT, FineTuning, Outcome
 from speech.errors import BadInput
 
 __all__ = ["FineTuning", "Outcome", "finetune"]
@@ -29,7 +29,7 @@ def finetune(
     teacher: nn.Module | None = None,
     compared: Sequence[int] | None = None,
     resume: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    report: Report | None = None,
     processes: int = 1,
 ) -> Outcome:
     """Train the checkpoint's model in place on 16 kHz clips with their texts; it ends as its best.
@@ -37,11 +37,12 @@ def finetune(
     `masks` say by name of a layer which weights are kept (True): the others stay exactly 0. Without
     masks zeros are weights like any other. `teacher` is the dense model, for a plan that distils;
     `compared` says which of its blocks each of the model's is compared with, if it lost some.
-    `resume` is a file to go on from, and to write at every look at the held-out clips; the caller
-    deletes it. `progress` gets the count of steps done. `processes` share each batch, every one on
-    a GPU of its own, or all on the CPU if the model is there; what comes out differs by chance and
-    rounding alone. They begin by importing the script that calls this, which must bear that
-    (`if __name__ == "__main__":`).
+    `resume` is a file to resume from, written every minute or so and after every look at the
+    held-out clips; the caller deletes it. `report` gets what is under way, how much of it is done,
+    and of how much: steps, with the loss in brackets, and held-out clips. `processes` share each
+    batch, every one on a GPU of its own, or all on the CPU if the model is there; what comes out
+    differs by chance and rounding alone. They begin by importing the script that calls this, which
+    must bear that (`if __name__ == "__main__":`).
     """
     if processes < 1:
         raise BadInput(f"Fine-tuning: processes = {processes} must be at least 1.")
@@ -54,10 +55,10 @@ def finetune(
     lesson = Lesson(plan, learnt, held_out, masks or {}, compared)
     teacher = teacher if plan.distils else None
     if processes == 1:
-        outcome, best = learn(checkpoint, teacher, lesson, resume=resume, progress=progress)
+        outcome, best = learn(checkpoint, teacher, lesson, resume=resume, report=report)
     else:
         outcome, best = learn_on_several(
-            processes, checkpoint, teacher, lesson, resume=resume, progress=progress
+            processes, checkpoint, teacher, lesson, resume=resume, report=report
         )
     checkpoint.model.load_state_dict(best)
     return outcome
@@ -76,7 +77,8 @@ def _split(
             f"Only {len(fitting)} of {len(spoken)} clips can be fine-tuned on, and it takes two: "
             "give clips no longer than the model's window and no shorter than their texts."
         )
-    count = min(len(fitting) - 1, max(1, round(plan.held_out * len(fitting))))
+    share = round(plan.held_out * len(fitting))
+    count = min(len(fitting) - 1, max(1, min(share, MOST_HELD_OUT)))
     order = np.random.default_rng((plan.seed, 0)).permutation(len(fitting))
     shuffled = [fitting[i] for i in order]
     return shuffled[count:], shuffled[:count]

@@ -19,7 +19,7 @@ from prune.snapshot import fingerprint, read_snapshot, write_snapshot
 from prune.structure.layers import said_instead
 from prune.structure.size import Size, original_name, size, sparsity_since
 from prune.structured import cut_blocks, cut_groups
-from prune.training_plan import Outcome
+from prune.training_plan import LESSON_STATE, SCHEDULE_STATE, Outcome
 from runtime.bundle import Sparsity
 from speech.errors import BadInput
 
@@ -246,13 +246,13 @@ class _Run:
                 masks=masks,
                 teacher=self._teacher,
                 compared=self._compared(),
-                resume=work / "lesson.pt" if work else None,
-                progress=self._progress(steps),
+                resume=work / LESSON_STATE if work else None,
+                report=self.report,
                 processes=self.processes,
             )
         )
         if work:
-            (work / "lesson.pt").unlink(missing_ok=True)
+            (work / LESSON_STATE).unlink(missing_ok=True)
 
     def _compared(self) -> list[int] | None:
         """Which of the teacher's blocks each of those that stayed should sound like."""
@@ -263,13 +263,6 @@ class _Run:
     def _masks(self) -> dict[str, Tensor]:
         layers = prunable_layers(self.checkpoint.model, tied=self.options.tied)
         return {name: layer.weight != 0 for name, layer in layers.items()}
-
-    def _progress(self, steps: int) -> Callable[[int], None]:
-        def progress(done: int) -> None:
-            if self.report:
-                self.report("fine-tuning", done, steps)
-
-        return progress
 
     def _first_weights(self) -> dict[str, Tensor]:
         """Copies of the weights as they came, for a schedule that goes back to them."""
@@ -294,7 +287,7 @@ class _Run:
             sounds=(speech[i][0] for speech in heard for i in range(len(speech))),
         )
         device = next(self.checkpoint.model.parameters()).device
-        saved = read_snapshot(work / "schedule.pt", self._mark, device)
+        saved = read_snapshot(work / SCHEDULE_STATE, self._mark, device)
         if not saved:
             return 0
         self.checkpoint.model.load_state_dict(saved["model"])
@@ -315,7 +308,7 @@ class _Run:
             "errors": self.cuts.errors,
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
         }
-        write_snapshot(work / "schedule.pt", content)
+        write_snapshot(work / SCHEDULE_STATE, content)
 
 
 def _outcome(fields: dict[str, Any]) -> Outcome:

@@ -4,6 +4,12 @@ from dataclasses import dataclass, fields
 
 from speech.errors import BadInput
 
+#: Files in which a schedule keeps its state, in its folder: after each stage, and of one under way.
+STATE = SCHEDULE_STATE, LESSON_STATE = ("schedule.pt", "lesson.pt")
+
+#: More clips would make a look at them longer than the steps in between, and rank no better.
+MOST_HELD_OUT = 64
+
 
 @dataclass(frozen=True)
 class FineTuning:
@@ -35,9 +41,9 @@ class FineTuning:
     speed: bool = True
     #: Whether to move the formants by chance, for models that hear a mel spectrogram.
     voices: bool = True
-    #: Share of the clips that is not learnt from, but tells which weights were best.
+    #: Share of the clips, 64 at most, that is not learnt from, but tells which weights were best.
     held_out: float = 0.1
-    #: Steps from one look at the held-out clips to the next; a resumed run starts at one.
+    #: Steps from one look at the held-out clips to the next.
     check_every: int = 50
     #: Looks without improvement after which to stop.
     patience: int = 4

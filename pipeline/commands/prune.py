@@ -3,17 +3,21 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.commands.ranges import SEEDS
+from pipeline.kept import of_fine_tuning, saying_what_is_kept
 from pipeline.progress import bars
 from prune.methods import METHODS, check_method
 from prune.option_use import check_use, settled_sparsity
 from prune.options import Options, parsed_pattern
-from prune.training_plan import FineTuning
+from prune.training_plan import STATE, FineTuning
 from speech.errors import BadInput
+
+if TYPE_CHECKING:
+    from pipeline.pruning import Job
 
 #: Options of the command as they are written, by parameter, and the fields of Options they set.
 _FIELDS = {
@@ -76,7 +80,7 @@ _FOR_THE_JOB = ("revision", "corpus", "clips", "lessons", "vocabulary", "device"
 def command(model: str, method: str, output: Path, as_json: bool, **given: Any) -> None:
     """Prune MODEL and write a checkpoint that `from_pretrained` opens, with pruning.json beside.
 
-    A run that fine-tunes and is stopped goes on where it was when it is called again.
+    A run that fine-tunes saves its state every minute or so; the same command resumes there.
     """
     check_method(method)
     check_use(
@@ -104,12 +108,19 @@ def command(model: str, method: str, output: Path, as_json: bool, **given: Any) 
         gpus=given["gpus"] or 1,
         **{key: given[key] for key in _FOR_THE_JOB},
     )
-    with bars() as report:
+    with saying_what_is_kept(lambda: _kept(job)), bars() as report:
         record = carry_out(job, report)
     if as_json:
         click.echo(json.dumps(record))
     else:
         show(record, str(output))
+
+
+def _kept(job: "Job") -> str:
+    if job.work is None:
+        return "nothing was written"
+    kept = of_fine_tuning(job.work / name for name in STATE)
+    return f"{kept}, and the same command resumes there" if kept else "nothing had been saved yet"
 
 
 def _is_given(value: object) -> bool:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.kept import of_fine_tuning, saying_what_is_kept
 from pipeline.recipe import read_recipe
+from prune.training_plan import STATE
 from speech.counted import counted
 from speech.errors import BadInput
 
@@ -77,7 +79,10 @@ def command(
         raise BadInput("--json and --jsonl both write to standard output: choose one of them.")
     if ray_address and executor != "ray":
         raise BadInput("--ray-address is for --executor ray: add that, or leave the address out.")
-    with _told(jsonl and not dry_run) as hear:  # also while the libraries are loaded
+    with (
+        saying_what_is_kept(lambda: _kept(Path(content.output))),
+        _told(jsonl and not dry_run) as hear,  # also while the libraries are loaded
+    ):
         from pipeline.logs import logging
         from pipeline.run import Way, run
 
@@ -103,6 +108,14 @@ def command(
     elif not jsonl:
         _show(outcome)
     _complain(outcome)
+
+
+def _kept(output: Path) -> str:
+    learnt = of_fine_tuning(path for name in STATE for path in output.glob(f".*.work/{name}"))
+    return (
+        f"finished bundles are kept in {output}{f', {learnt}' if learnt else ''}, and the same "
+        "command resumes there"
+    )
 
 
 @contextmanager

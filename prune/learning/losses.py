@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from prune.checkpoint import Checkpoint
 from prune.language import speech_choice
 from prune.learning.augment import in_another_voice, with_patches_hidden
+from speech.audio import RATE
 from speech.errors import BadInput
 from speech.features import LogMel, normalise_waveform
 
@@ -40,6 +41,13 @@ class Batch:
     targets: Tensor
     #: Frames of each clip with speech, of the mel or of the CTC head.
     frames: tuple[int, ...]
+    #: How long each clip is with its padding.
+    seconds: float
+
+    def piece(self, start: int, end: int) -> "Batch":
+        """Some of its clips, padded as in the whole."""
+        given = {name: value[start:end] for name, value in self.given.items()}
+        return Batch(given, self.targets[start:end], self.frames[start:end], self.seconds)
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,10 @@ class WhisperTask:
         hop = self._features.hop
         frames = tuple(-(-len(example.samples) // hop) for example in examples)
         return Batch(
-            {"input_features": torch.from_numpy(mel), "decoder_input_ids": given}, targets, frames
+            {"input_features": torch.from_numpy(mel), "decoder_input_ids": given},
+            targets,
+            frames,
+            self._features.window_seconds,
         )
 
     def revoiced(self, batch: Batch) -> Batch:
@@ -226,7 +237,8 @@ class CtcTask:
             ones = [torch.ones(len(clip), dtype=torch.long) for clip in clips]
             given["attention_mask"] = _in_rows(ones, at_least)
         frames = tuple(self._frames(len(clip)) for clip in clips)
-        return Batch(given, _padded([e.tokens for e in examples]), frames)
+        seconds = given["input_values"].shape[1] / RATE
+        return Batch(given, _padded([e.tokens for e in examples]), frames, seconds)
 
     def revoiced(self, batch: Batch) -> Batch:
         """As it is: formants cannot be moved in a waveform so cheaply."""

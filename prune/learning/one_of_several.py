@@ -61,8 +61,8 @@ class Failed:
     trace: str
 
 
-#: What a process tells: steps that are done, as a number, and these.
-Told = int | Opened | Done | Failed
+#: What a process sends: what it reports of its progress, and these.
+Told = tuple[str, int, int] | Opened | Done | Failed
 
 
 def work(
@@ -99,10 +99,12 @@ def _share(
     team = Team(seat.rank, seat.size, partial(accelerator.reduce, reduction="sum"))
     checkpoint, teacher, lesson = taken(handover, accelerator.device)
     tell(Opened())
-    progress = tell if seat.rank == 0 else None
-    outcome, weights = learn(
-        checkpoint, teacher, lesson, team=team, resume=resume, progress=progress
-    )
+
+    def report(label: str, done: int, total: int) -> None:
+        if seat.rank == 0:
+            tell((label, done, total))
+
+    outcome, weights = learn(checkpoint, teacher, lesson, team=team, resume=resume, report=report)
     if seat.rank == 0:
         save_file({name: value.cpu().contiguous() for name, value in weights.items()}, best)
         tell(Done(outcome))

@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import nn
 from prune.checkpoint import Checkpoint
 from prune.device import refuse_gpus
 from prune.learning.handover import Handover, left
-from prune.learning.lesson import Lesson, Weights
+from prune.learning.lesson import Lesson, Report, Weights
 from prune.learning.one_of_several import KINDS, Done, Failed, Opened, Seat, Told, work
 from prune.training_plan import Outcome
 from runtime.whole_folder import full_disk_is_bad_input
@@ -44,7 +44,7 @@ def learn_on_several(
     lesson: Lesson,
     *,
     resume: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    report: Report | None = None,
 ) -> tuple[Outcome, Weights]:
     """As `learn`, by so many processes; the models here are as they were."""
     device = next(checkpoint.model.parameters()).device
@@ -64,7 +64,7 @@ def learn_on_several(
         handover = left(Path(folder) / "given", checkpoint, teacher, lesson)
         best = Path(folder) / "best.safetensors"
         crew = _Crew(processes, on_gpus=device.type == "cuda")
-        outcome = crew.outcome(handover, resume, best, progress)
+        outcome = crew.outcome(handover, resume, best, report)
         return outcome, load_file(best)
 
 
@@ -97,7 +97,7 @@ class _Crew:
         handover: Handover,
         resume: Path | None,
         best: Path,
-        progress: Callable[[int], None] | None,
+        report: Report | None,
     ) -> Outcome:
         """Whatever comes, nobody of the crew is left."""
         processes = []
@@ -105,7 +105,7 @@ class _Crew:
             for process, ear in self._begun(handover, resume, best):
                 processes.append(process)
                 self._ears[ear] = process
-            self._listen(handover, progress)
+            self._listen(handover, report)
         finally:
             for process in processes:
                 process.kill()
@@ -130,15 +130,15 @@ class _Crew:
             mouth.close()  # ours: it is the process that is listened to, and its end
             yield process, ear
 
-    def _listen(self, handover: Handover, progress: Callable[[int], None] | None) -> None:
+    def _listen(self, handover: Handover, report: Report | None) -> None:
         """Until it is clear how it went, and those that end by themselves had time to do so."""
         until = math.inf
         while self._ears and (left_over := until - time.monotonic()) > 0:
             for ear in wait([*self._ears], None if until == math.inf else left_over):
                 assert isinstance(ear, Connection)
                 match self._told(ear):
-                    case int(step) if progress:
-                        progress(step)
+                    case (str(label), int(done), int(total)) if report:
+                        report(label, done, total)
                     case Opened():
                         self._opened += 1
                     case Done(outcome):

@@ -20,6 +20,10 @@ from prune.learning.team import ALONE, Team
 from prune.learning.whole_batch import counted, part_of_loss
 from prune.training_plan import FineTuning
 
+#: Seconds of padded sound that go through a model at once on the processor. Whisper's activations
+#: take some 10 MB a second in training, and longer pieces are no faster there.
+_SOUND_AT_ONCE = 60.0
+
 Masks = Mapping[str, Tensor]
 #: By name of layer the weight and what must be zero in it.
 Held = Mapping[str, tuple[nn.Parameter, Tensor]]
@@ -109,7 +113,9 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
 
     @torch.no_grad()
-    def loss_on(self, examples: Sequence[Example]) -> float:
+    def loss_on(
+        self, examples: Sequence[Example], progress: Callable[[int], None] = lambda done: None
+    ) -> float:
         """What is learnt to lower, without anything left to chance: mean over the clips.
 
         With a teacher it counts too: a handful of texts alone hardly tells good weights from bad.
@@ -117,13 +123,16 @@ class Trainer:
         self.model.eval()
         total = 0.0
         for start in range(0, len(examples), self.plan.batch):
+            progress(start)
             for part in self._parts(examples[start : start + self.plan.batch]):
-                total += self._loss(part.batch, part.batch, part).item() * part.clips
+                losses = self._losses(part.batch, part.batch, part)
+                total += sum(loss.item() for loss in losses) * part.clips
+        progress(len(examples))
         return self.team.total(total, self.device) / len(examples)
 
-    def step(self, number: int) -> bool:
-        """One update; False, and none, if the loss or its gradient is no number."""
-        plan, fine = self.plan, True
+    def step(self, number: int) -> float | None:
+        """One update, and the loss before it; None, and no update, if that is no number."""
+        plan, fine, total = self.plan, True, 0.0
         for settings in self._optimizer.param_groups:
             settings["lr"] = plan.rate_at(number)
         self._optimizer.zero_grad(set_to_none=True)
@@ -135,12 +144,16 @@ class Trainer:
                     clean = self.task.revoiced(part.batch) if plan.voices else part.batch
                     heard = self.task.hidden(clean) if plan.spec_augment else clean
                     part_of_all = part.clips / len(examples) / plan.accumulate
-                    loss = self._loss(heard, clean, part) * part_of_all
-                    if not math.isfinite(loss.item()):
-                        fine = False
-                    elif fine and not part.stands_in:
-                        self._scaler.scale(loss).backward()
-        return self.team.sum_gradients(self.model.parameters(), fine) and self._update()
+                    for piece in self._losses(heard, clean, part):
+                        loss = piece * part_of_all
+                        total += loss.item()
+                        if not math.isfinite(total):
+                            fine = False
+                        elif fine and not part.stands_in:
+                            self._scaler.scale(loss).backward()
+        if not (self.team.sum_gradients(self.model.parameters(), fine) and self._update()):
+            return None
+        return self.team.total(total, self.device)
 
     def _train(self) -> None:
         """Without dropout: what has lost most of its weights learns better when it loses no more.
@@ -191,18 +204,45 @@ class Trainer:
         changed = replace(example, samples=at_another_speed(example.samples))
         return changed if self.task.fits(changed) else example
 
-    def _loss(self, heard: Batch, clean: Batch, part: _Part) -> Tensor:
-        """Of the text and the teacher: nats per token, and shares of variance."""
+    def _losses(self, heard: Batch, clean: Batch, part: _Part) -> Iterator[Tensor]:
+        """Of the text and the teacher: nats per token, and shares of variance; they add up.
+
+        More than one where the processor would hold too much at once: each may be forgotten before
+        the next is worked out.
+        """
+        pieces = self._pieces(heard, clean)
+        if len(pieces) == 1 and not part.is_shared:
+            yield self._loss(heard, clean)
+            return
+        taught = [self._taught(clean) for _, clean in pieces]
+        counts = [counted(h, t, self.plan) for (h, _), t in zip(pieces, taught, strict=True)]
+        whole = torch.stack(counts).sum(0).to(self.device)
+        if part.is_shared:
+            whole = self.team.summed(torch.zeros_like(whole) if part.stands_in else whole)
+        for (piece, _), lesson in zip(pieces, taught, strict=True):
+            with self._autocast():
+                answer = self.task.answer(self.model, piece)
+            loss = part_of_loss(answer, lesson, whole, self.plan)
+            yield torch.zeros_like(loss) if part.stands_in else loss
+
+    def _pieces(self, heard: Batch, clean: Batch) -> list[tuple[Batch, Batch]]:
+        """On a GPU the whole batch: its memory is what the plan's batch was chosen for."""
+        count = len(heard.frames)
+        most = count if self.device.type != "cpu" else max(1, int(_SOUND_AT_ONCE // heard.seconds))
+        starts = range(0, count, most)
+        return [(heard.piece(at, at + most), clean.piece(at, at + most)) for at in starts]
+
+    def _taught(self, clean: Batch) -> Answer | None:
+        if not self.teacher:
+            return None
+        with self._autocast():
+            return self.teacher.answer(clean)
+
+    def _loss(self, heard: Batch, clean: Batch) -> Tensor:
         plan = self.plan
         with self._autocast():
             answer = self.task.answer(self.model, heard)
-            taught = self.teacher.answer(clean) if self.teacher else None
-        if part.is_shared:
-            mine = counted(heard, taught, plan).to(self.device)
-            whole = self.team.summed(torch.zeros_like(mine) if part.stands_in else mine)
-            loss = part_of_loss(answer, taught, whole, plan)
-            return torch.zeros_like(loss) if part.stands_in else loss
-        loss = answer.loss
+        taught, loss = self._taught(clean), answer.loss
         if taught and plan.distil_logits:
             loss = loss + plan.distil_logits * divergence(answer, taught, plan.temperature)
         if taught and plan.distil_states:

@@ -1,5 +1,6 @@
 """The `secateur` command as a user calls it: a process of its own."""
 
+import io
 import os
 import resource
 import subprocess
@@ -77,6 +78,7 @@ def _become_the_command(
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        sys.stdin = io.StringIO(environment.pop("SECATEUR_TEST_STDIN", ""))
         sys.argv = ["secateur", *words]
         os.environ |= {**NOWHERE, **environment}
         if torch := sys.modules.get("torch"):

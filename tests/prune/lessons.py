@@ -1,5 +1,7 @@
 """A dozen steps on noise, and what tests of fine-tuning ask of a model before and after."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -27,6 +29,16 @@ def noise(clips: int = 6, seconds: float = 1.5) -> Spoken:
         (rng.standard_normal(int(n)).astype(np.float32) / 5, TEXTS[i % len(TEXTS)])
         for i, n in enumerate(lengths)
     ]
+
+
+def each_step(heard: Callable[[int], object]) -> Callable[[str, int, int], None]:
+    """A report that passes on the count of steps, whenever one has been taken."""
+
+    def report(label: str, done: int, total: int) -> None:
+        if label.startswith("fine-tuning (loss"):
+            heard(done)
+
+    return report
 
 
 def weights(checkpoint: Checkpoint) -> Weights:

@@ -29,6 +29,7 @@ from prune.structure.vocabulary import trim_vocabulary
 from speech.errors import BadInput, InputWarning
 from tests.noise import write_noise
 from tests.pipeline.command_line import assert_one_sentence, secateur
+from tests.pipeline.doors import DOORS, through
 from tests.prune.slicing import cut_all
 from tests.tiny_models import CTC_SHAPE
 
@@ -241,49 +242,10 @@ def test_the_rules_hold_where_only_transformers_knows_the_files(
     assert all("\n" not in sentence for sentence in found)
 
 
-DOORS: dict[str, list[str]] = {
-    "eval": ["eval", "MODEL", "--corpus", "CLIPS"],
-    "prune": ["prune", "MODEL", "--method", "mp_global", "--sparsity", "0.5", "-o", "OUT"],
-    "sensitivity": ["sensitivity", "MODEL", "--corpus", "CLIPS", "--clips", "2"],
-    "sweep": [
-        *("sweep", "--model", "MODEL", "--methods", "mp_global", "--sparsities", "0.5"),
-        *("--corpus", "CLIPS", "-o", "OUT.json"),
-    ],
-    "run": ["run", "RECIPE"],
-    "recipe check": ["recipe", "check", "RECIPE"],
-    "export-optimum": ["export-optimum", "MODEL", "OUT", "--clips", "CLIPS"],
-    "load": ["load", "PACKED", "-o", "OUT"],
-}
-
-
-@pytest.fixture
-def called(tmp_path: Path) -> Callable[[str, Path], subprocess.CompletedProcess[str]]:
-    """A command on a checkpoint, with all that it needs."""
-
-    def call(door: str, folder: Path) -> subprocess.CompletedProcess[str]:
-        clips, packed = tmp_path / "clips", tmp_path / "packed"
-        if not clips.exists():
-            write_noise(clips, (1, 1, 1, 1))
-        recipe = tmp_path / "recipe.toml"
-        recipe.write_text(
-            f'name = "t"\noutput = "{tmp_path / "out"}"\nmodels = ["{folder}"]\n'
-            f'corpus.evaluate = "{clips}"\nprune.methods = ["mp_global"]\n'
-            "prune.sparsities = [0.5]\n"
-        )
-        names = {"MODEL": folder, "CLIPS": clips, "OUT": tmp_path / "out", "RECIPE": recipe}
-        names |= {"PACKED": packed, "OUT.json": tmp_path / "out.json"}
-        if "PACKED" in DOORS[door]:
-            assert secateur("pack", str(folder), "-o", str(packed)).returncode == 0
-        environment = {"SECATEUR_DATA": str(tmp_path / "data")}
-        return secateur(*(str(names.get(word, word)) for word in DOORS[door]), **environment)
-
-    return call
-
-
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("damage", ["no tokenizer", "another tokenizer", "fewer layers"])
 def test_every_command_refuses_it_and_writes_nothing(
-    tiny_folders: Folders, tmp_path: Path, called: Any, door: str, damage: str
+    tiny_folders: Folders, tmp_path: Path, door: str, damage: str
 ) -> None:
     folder = copied(tiny_folders["whisper"], tmp_path / "odd")
     if damage == "another tokenizer":
@@ -292,7 +254,7 @@ def test_every_command_refuses_it_and_writes_nothing(
         )
     else:
         WHISPER[damage][0](folder)
-    done = called(door, folder)
+    done = through(door, folder, tmp_path)
     named = "packed" if door == "load" else "odd"
     assert_one_sentence(done, f"{tmp_path / named}", "copy")
     assert not (tmp_path / "out").exists()
@@ -308,11 +270,11 @@ def test_a_model_in_memory_needs_its_own_tokenizer(
 
 
 def test_a_recipe_is_checked_without_torch_and_transformers(
-    tiny_folders: Folders, tmp_path: Path, called: Any
+    tiny_folders: Folders, tmp_path: Path
 ) -> None:
     folder = copied(tiny_folders["whisper"], tmp_path / "odd")
     edited(folder, "config.json", encoder_layers=1)
-    assert called("recipe check", folder).returncode == 2
+    assert through("recipe check", folder, tmp_path).returncode == 2
     code = (
         "import sys\nfrom pathlib import Path\nfrom pipeline.recipe import read_recipe\n"
         "from pipeline.recipe.check import findings\n"
@@ -330,20 +292,22 @@ def test_a_recipe_is_checked_without_torch_and_transformers(
 
 @pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
 def test_an_adapter_beside_is_reported_and_not_applied(
-    tiny_folders: Folders, tmp_path: Path, called: Any, file: str
+    tiny_folders: Folders, tmp_path: Path, file: str
 ) -> None:
     folder = copied(tiny_folders["whisper"], tmp_path / "adapted")
     (folder / file).write_text("{}")
     assert adapter_note(tiny_folders["whisper"], "it") is None
     for door in ("eval", "prune"):
-        done = called(door, folder)
+        done = through(door, folder, tmp_path)
         assert done.returncode == 0, done.stderr
         line = f"secateur: {folder} has an adapter ({file}), which is not applied: merge it into"
         assert [each for each in done.stderr.splitlines() if each.startswith(line)]
         assert done.stderr.count("not applied") == 1, done.stderr
     shutil.rmtree(tmp_path / "out")
-    assert f"has an adapter ({file}), which is not" in called("recipe check", folder).stdout
-    assert called("run", folder).stderr.count("not applied") == 1
+    assert (
+        f"has an adapter ({file}), which is not" in through("recipe check", folder, tmp_path).stdout
+    )
+    assert through("run", folder, tmp_path).stderr.count("not applied") == 1
     with pytest.warns(InputWarning, match="not applied"):
         Pruner(folder)
 
@@ -481,12 +445,12 @@ def test_what_is_good_opens(tiny_folders: Folders, tmp_path: Path, case: str) ->
 
 
 def test_what_secateur_wrote_opens(
-    tiny_whisper: Checkpoint, tiny_folders: Folders, tmp_path: Path, called: Any
+    tiny_whisper: Checkpoint, tiny_folders: Folders, tmp_path: Path
 ) -> None:
     trim_vocabulary(tiny_whisper, ["turn on the radio"])
     cut_all(tiny_whisper.model, {"model.encoder.layers.0.fc1": range(9)})
     tiny_whisper.save(tmp_path / "small")
-    assert called("load", tmp_path / "small").returncode == 0
+    assert through("load", tmp_path / "small", tmp_path).returncode == 0
     refuse_misfits(tmp_path / "out", "out")
     assert Pruner(tmp_path / "out").model.config.vocab_size == tiny_whisper.model.config.vocab_size
     for kind in ("whisper", "sew"):

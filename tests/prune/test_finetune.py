@@ -20,7 +20,7 @@ from prune.finetune import FineTuning, finetune
 from prune.learning.losses import task_for
 from speech.corpora import open_corpus
 from speech.errors import BadInput
-from tests.prune.lessons import BRIEF, RATE, Spoken, cut, noise, same, weights
+from tests.prune.lessons import BRIEF, RATE, Spoken, cut, each_step, noise, same, weights
 
 
 class Killed(Exception):  # noqa: N818
@@ -69,7 +69,7 @@ def test_masked_weights_are_zero_after_every_step(tiny_checkpoint: Checkpoint) -
         assert all(not x.weight[~masks[n]].any() for n, x in layers.items())
 
     plan = replace(BRIEF, accumulate=2, weight_decay=0.1)
-    finetune(tiny_checkpoint, noise(), plan, masks=masks, progress=check)
+    finetune(tiny_checkpoint, noise(), plan, masks=masks, report=each_step(check))
     assert seen == list(range(1, 13))
     for name, layer in layers.items():
         assert bool((layer.weight[masks[name]] != 0).all()), "a weight that was kept is gone"
@@ -93,7 +93,9 @@ def killed_and_resumed(folder: str, file: Path, killed_at: int) -> None:
     expected = finetune(whole, noise(), plan, masks=masks, teacher=teacher)
     kill = killing_at(killed_at)
     with pytest.raises(Killed):
-        finetune(shot, noise(), plan, masks=masks, teacher=teacher, resume=file, progress=kill)
+        finetune(
+            shot, noise(), plan, masks=masks, teacher=teacher, resume=file, report=each_step(kill)
+        )
     torch.manual_seed(99)
     np.random.seed(99)
     got = finetune(again, noise(), plan, masks=masks, teacher=teacher, resume=file)
@@ -119,11 +121,12 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from prune.checkpoint import open_checkpoint
 from prune.finetune import finetune
-from tests.prune.lessons import BRIEF, noise
+from tests.prune.lessons import BRIEF, each_step, noise
 def slowly(done):
     print(done, flush=True)
     time.sleep(0.05)
-finetune(open_checkpoint({folder!r}), noise(), BRIEF, resume=Path({file!r}), progress=slowly)
+checkpoint = open_checkpoint({folder!r})
+finetune(checkpoint, noise(), BRIEF, resume=Path({file!r}), report=each_step(slowly))
 """
 
 
@@ -142,9 +145,116 @@ def test_a_process_that_is_killed_outright_loses_nothing_but_time(
     steps: list[int] = []
     whole, resumed = open_checkpoint(folder), open_checkpoint(folder)
     expected = finetune(whole, noise(), BRIEF)
-    assert finetune(resumed, noise(), BRIEF, resume=file, progress=steps.append) == expected
+    assert (
+        finetune(resumed, noise(), BRIEF, resume=file, report=each_step(steps.append)) == expected
+    )
     assert steps[0] == 5, "it did not go on from the look after step 4"
     assert same(weights(resumed), weights(whole))
+
+
+def test_between_looks_it_is_saved_by_time(
+    tiny_whisper: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a model whose steps take half a minute, and which is stopped before its first look."""
+    plan, file, steps = replace(BRIEF, check_every=12), tmp_path / "run.pt", list[int]()
+    whole, shot, again = (open_checkpoint(tiny_whisper.source) for _ in range(3))
+    expected = finetune(whole, noise(), plan)
+    monkeypatch.setattr("prune.learning.lesson.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("prune.learning.lesson._SAVE_SHARE", 1e9)
+    with pytest.raises(Killed):
+        finetune(shot, noise(), plan, resume=file, report=each_step(killing_at(7)))
+    assert finetune(again, noise(), plan, resume=file, report=each_step(steps.append)) == expected
+    assert steps == [8, 9, 10, 11, 12]
+    assert same(weights(again), weights(whole))
+
+
+def test_a_snapshot_that_is_slow_to_write_is_written_seldom(
+    tiny_whisper: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prune.learning.lesson.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("prune.learning.lesson._SAVE_SHARE", 1e-9)
+    written: list[object] = []
+    monkeypatch.setattr("prune.learning.lesson.write_snapshot", lambda *what: written.append(what))
+    finetune(tiny_whisper, noise(), BRIEF, resume=tmp_path / "run.pt")
+    assert len(written) == 4, "after each look"
+
+
+def test_stopped_in_a_look_it_goes_on_with_that_look(
+    tiny_whisper: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, steps, looks = tmp_path / "run.pt", list[int](), list[int]()
+    whole, shot, again = (open_checkpoint(tiny_whisper.source) for _ in range(3))
+    expected = finetune(whole, noise(), BRIEF)
+    monkeypatch.setattr("prune.learning.lesson.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("prune.learning.lesson._SAVE_SHARE", 1e9)
+
+    def kill(label: str, done: int, total: int) -> None:
+        if label == "held-out clips" and done == 0:
+            looks.append(total)
+            if len(looks) == 2:
+                raise Killed
+
+    with pytest.raises(Killed):
+        finetune(shot, noise(), BRIEF, resume=file, report=kill)
+    assert finetune(again, noise(), BRIEF, resume=file, report=each_step(steps.append)) == expected
+    assert steps[0] == 5
+    assert same(weights(again), weights(whole))
+
+
+def test_steps_are_reported_with_their_loss_and_looks_as_they_go(tiny_whisper: Checkpoint) -> None:
+    heard: list[tuple[str, int, int]] = []
+    finetune(tiny_whisper, noise(), BRIEF, report=lambda *what: heard.append(what))
+    assert heard[0] == ("fine-tuning", 0, 12)
+    assert heard[1:3] == [("held-out clips", 0, 2), ("held-out clips", 2, 2)]
+    taken = [(label, done) for label, done, _ in heard if label.startswith("fine-tuning (loss ")]
+    assert [done for _, done in taken] == list(range(1, 13))
+    losses = [float(label.removeprefix("fine-tuning (loss ").rstrip(")")) for label, _ in taken]
+    assert all(0 < loss < 50 for loss in losses)
+
+
+def test_the_clips_of_a_look_are_bounded(
+    tiny_whisper: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prune.finetune.MOST_HELD_OUT", 3)
+    totals: set[int] = set()
+
+    def report(label: str, done: int, total: int) -> None:
+        totals.update({total} if label == "held-out clips" else ())
+
+    finetune(tiny_whisper, noise(20), replace(BRIEF, steps=1, held_out=0.5), report=report)
+    assert totals == {3}
+
+
+@pytest.mark.parametrize("family", ["whisper", "wav2vec2-large"])
+def test_a_batch_in_pieces_teaches_what_it_does_at_once(
+    tiny_folders: dict[str, Path], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where little goes through the model at once, for the sake of memory."""
+    plan = replace(BRIEF, distil_logits=1.0, distil_states=1.0, spec_augment=False)
+    outcomes = []
+    for most in (60.0, 2.5):
+        monkeypatch.setattr("prune.learning.trainer._SOUND_AT_ONCE", most)
+        checkpoint = _together(tiny_folders[family])
+        teacher, sizes = deepcopy(checkpoint.model), set[int]()
+        cut(checkpoint, 0.5)
+        checkpoint.model.register_forward_pre_hook(
+            lambda _, __, given, sizes=sizes: sizes.add(len(next(iter(given.values())))),
+            with_kwargs=True,
+        )
+        outcomes.append((finetune(checkpoint, noise(), plan, teacher=teacher), weights(checkpoint)))
+        assert max(sizes) == (3 if most == 60 else 1)
+    (one, learnt), (other, again) = outcomes
+    for (step, loss), (_, close) in zip(one.held_out, other.held_out, strict=True):
+        assert close == pytest.approx(loss, rel=1e-3), step
+    for name, value in learnt.items():
+        assert torch.allclose(again[name], value, atol=2e-3), name
+
+
+def _together(folder: Path) -> Checkpoint:
+    """Clips of a CTC model go through together where it was trained with an attention mask."""
+    checkpoint = open_checkpoint(str(folder))
+    checkpoint.processor.feature_extractor.return_attention_mask = True
+    return checkpoint
 
 
 def test_a_finished_run_is_not_done_again(tiny_folders: dict[str, Path], tmp_path: Path) -> None:
@@ -152,7 +262,11 @@ def test_a_finished_run_is_not_done_again(tiny_folders: dict[str, Path], tmp_pat
     outcome = finetune(first, noise(), BRIEF, resume=tmp_path / "run.pt")
     start = time.perf_counter()
     again = finetune(
-        second, noise(), BRIEF, resume=tmp_path / "run.pt", progress=lambda _: pytest.fail("again")
+        second,
+        noise(),
+        BRIEF,
+        resume=tmp_path / "run.pt",
+        report=each_step(lambda _: pytest.fail("again")),
     )
     assert time.perf_counter() - start < 2
     assert again == outcome

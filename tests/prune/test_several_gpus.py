@@ -34,7 +34,7 @@ from prune.learning.one_of_several import Failed, _failed
 from prune.learning.team import Team
 from prune.training_plan import Outcome
 from speech.errors import BadInput
-from tests.prune.lessons import BRIEF, Spoken, Weights, cut, noise, same, weights
+from tests.prune.lessons import BRIEF, Spoken, Weights, cut, each_step, noise, same, weights
 
 #: Batches of three clips, which two processes cannot share evenly, and nothing left to chance.
 PLAIN = replace(
@@ -161,7 +161,13 @@ def by_two(tiny_folders: dict[str, Path]) -> Iterator[tuple[Outcome, Weights]]:
     teacher, masks = deepcopy(checkpoint.model), cut(checkpoint, 0.5)
     steps: list[int] = []
     outcome = finetune(
-        checkpoint, noise(), PLAIN, masks=masks, teacher=teacher, progress=steps.append, processes=2
+        checkpoint,
+        noise(),
+        PLAIN,
+        masks=masks,
+        teacher=teacher,
+        report=each_step(steps.append),
+        processes=2,
     )
     assert steps == list(range(1, 13))
     assert not crew_of(psutil.Process())
@@ -187,7 +193,7 @@ def learn_by(
     teacher, masks = deepcopy(checkpoint.model), cut(checkpoint, 0.5)
     outcome = finetune(
         checkpoint, noise(), PLAIN, masks=masks, teacher=teacher, resume=state,
-        progress=progress, processes=processes,
+        report=each_step(progress), processes=processes,
     )  # fmt: skip
     return outcome, weights(checkpoint)
 
