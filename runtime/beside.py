@@ -73,8 +73,11 @@ def _claimed(place: Path, make: Callable[[Path], object]) -> tuple[Path, int]:
     while True:
         path = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
         make(path)
-        handle = os.open(path, os.O_RDONLY)
-        if _has_lock(handle, unknown=True) and path.exists():  # nobody has swept it away before
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:  # swept away before it had its lock
+            continue
+        if _has_lock(handle, unknown=True) and path.exists():
             return path, handle
         os.close(handle)
 

@@ -64,7 +64,7 @@ def _left_in_order(app: SecateurApp) -> Iterator[None]:
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     heeded = [one for one in numbers if signal.getsignal(one) != signal.SIG_IGN]
-    before = {number: signal.signal(number, leave) for number in heeded}
+    before = {int(number): signal.signal(number, leave) for number in heeded}
     try:
         yield
     finally:

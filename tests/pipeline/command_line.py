@@ -115,3 +115,22 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *fragments: str)
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     for fragment in fragments:
         assert fragment in done.stderr
+
+
+def planted_secateur(code: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command after a few lines that plant a fault."""
+    run = f"{code}\nimport sys; sys.argv = ['secateur', *sys.argv[1:]]\n"
+    run += "from pipeline.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", run, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **NOWHERE, **more},
+        timeout=120,
+    )
+
+
+def assert_one_line(said: str, *fragments: str) -> None:
+    """After an empty one, perhaps, that ends the line in which a terminal shows ^C."""
+    assert said.lstrip("\n").count("\n") == 1 and "Traceback" not in said, said
+    assert all(fragment in said for fragment in fragments), said
