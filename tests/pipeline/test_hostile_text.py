@@ -23,6 +23,7 @@ from runtime.bundle import MANIFEST, BundleFile
 from speech.audio import RATE
 from tests.bench.conftest import SYMBOLS, write_noises, write_tiny_bundle
 from tests.pipeline.command_line import begun_secateur, secateur
+from tests.test_house import ROOMS, ROOT, sources
 from tests.tui.measured import measurement
 
 #: A window's title, a line overwritten, a colour in one byte, text turned round.
@@ -151,6 +152,12 @@ def test_a_wrong_line_is_one_sentence_even_where_a_name_has_several(tmp_path: Pa
     done = secateur("inspect", str(tmp_path / "two\nlines"))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_no_table_is_printed_past_the_console_that_cleans() -> None:
+    rooms = [path for room in ROOMS for path in sources(room)]
+    users = [path for path in rooms if "from rich.console import Console" in path.read_text()]
+    assert users == [ROOT / "bench" / "console.py"]
 
 
 def test_a_bar_cannot_be_labelled_to_command() -> None:
