@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help prune-and-export test test-long test-docs test-arm64 optimum test-optimum lint docs reference docker
+.PHONY: help prune-and-export test test-long test-real test-docs test-arm64 optimum test-optimum lint docs reference docker
 .PHONY: tui tui-web picture bench bench-peers curves demo-models clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
@@ -28,6 +28,9 @@ test: $(VENV)/.dev ## all tests that can run on this machine
 
 test-long: $(VENV)/.ray ## the long walks: a Ray cluster, random keys, killed processes, every recipe (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m long
+
+test-real: $(VENV)/.dev ## published checkpoints on real speech, where ../shared/real is (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m real tests/real
 
 test-docs: $(VENV)/.dev ## every command of README and docs, run (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 2 --dist worksteal -m documented tests/docs
