@@ -1,6 +1,7 @@
 """SEW and wav2vec 2.0 on onnxruntime: the likeliest symbol of every frame, spelt out."""
 
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class CtcRecognizer(PieceByPiece):
         assert isinstance(manifest.decoding, CtcRules)  # the manifest is checked
         self.rules = manifest.decoding
         self._normalise = WaveformSettings.from_config(manifest.features).normalise
-        self._symbols = _read_symbols(bundle)
+        self._symbols = read_symbols(bundle.tokenizer)
         self._longest = int((settings.window or WHOLE) * RATE)
         self._session = open_session(bundle.graph("model"), bundle.weights("model"), settings)
         self._count = self._checked(bundle)
@@ -112,16 +113,13 @@ class CtcRecognizer(PieceByPiece):
         return text
 
 
-def _read_symbols(bundle: Bundle) -> dict[int, str]:
-    path = bundle.tokenizer
+def read_symbols(path: Path) -> dict[int, str]:
+    """The table of symbols, by their numbers."""
     try:
         vocabulary = json_from(path.read_text(encoding="utf-8"))
+        numbers = value_from(dict[str, Token], vocabulary)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is not valid JSON: export the bundle again.") from error
-    try:
-        numbers = value_from(dict[str, Token], vocabulary)
     except ValueError as problem:
-        raise BadInput(f"{path}: {problem}: export the bundle again.") from problem
+        raise BadInput(f"{path} is no table of symbols ({problem}): export it again.") from problem
     return {number: symbol for symbol, number in numbers.items()}

@@ -34,7 +34,7 @@ def test_a_graph_that_is_none_any_more_is_made_anew(recipe: Path) -> None:
         graph.write(bytes(64))
     done = secateur("run", str(recipe))
     assert done.returncode == 0, done.stderr
-    assert "1 bundle built, 1 measured" in done.stdout
+    assert "1 bundle built" in done.stdout
 
 
 def test_a_bundle_that_cannot_be_measured_is_no_success(recipe: Path) -> None:

@@ -196,6 +196,23 @@ def test_an_edited_header(place: Path, form: str, data: st.DataObject) -> None:
     assert found is None or same(found, arrays)
 
 
+#: The tests above, and the forms that they are for.
+DAMAGES: list[tuple[Any, list[str]]] = [
+    (test_flipped_bits, ["packed", "half", "zstd"]),
+    (test_a_file_that_was_cut_or_lengthened, ["packed", "half", "zstd", "plain"]),
+    (test_an_edited_list_of_arrays, ["packed", "half", "zstd"]),
+    (test_an_edited_header, ["packed", "zstd"]),
+]
+
+
+@pytest.mark.long
+@fuzz(max_examples=2000)
+@given(data=st.data())
+def test_two_thousand_damaged_files(place: Path, data: st.DataObject) -> None:
+    test, forms = data.draw(st.sampled_from(DAMAGES))
+    test.hypothesis.inner_test(place=place, form=data.draw(st.sampled_from(forms)), data=data)
+
+
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 100, 5000])
 def test_noise_is_no_packed_file(place: Path, size: int) -> None:
     for seed in range(20):
