@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.agent.measurement import Measurement
+from bench.agent.measurement import Fact, Measurement
 from bench.folded import measurements_of
 from bench.reachable import reachable_bundles
-from bench.rows import rows_from
-from bench.sources import Findings, read_sources
+from bench.results import result_at, results_in
+from bench.rows import Row, rows_from
+from bench.sources import Findings
 from bench.store.journal_lines import read_job_folder
 from bench.store.summaries import Summary
+from runtime.bundle import Bundle
 from speech.errors import BadInput
 from tui.source import reckoning
 from tui.source.profiles import all_devices, measured_place, profile_places
 from tui.source.records import ALL_DEVICES, Computed, Detail, Place, Record, Sensitivities
 from tui.source.sensitivity_files import read_all
 from tui.source.stored import guessed, in_batches, in_time
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """What was measured while the file is shown."""
+
+    measurements: Sequence[Measurement]
+    bundles: Mapping[str, Bundle]
+    faults: Sequence[str]
 
 
 class FileSource:
@@ -30,16 +41,16 @@ class FileSource:
         self.id = str(path.absolute())
         self._path = path
         self._named = tuple(sensitivities)
-        self._guesses = reckoning.Guesses(self._newest_findings)
+        self._guesses = reckoning.Guesses(lambda: self._findings())
         self._read_at: object = None
-        self._landed: dict[str, Findings] = {}  # by job: what was measured while this is shown
+        self._landed: dict[str, _Landed] = {}  # by job
         self._landings = 0
         self._refresh()
 
     def places(self) -> Sequence[Place]:
         self._refresh()
-        counts = Counter(one.row.device for one in self._newest)
-        facts = {_device(one): one.environment for one in self._findings.measurements}
+        facts = self._read.facts
+        counts = Counter(one.row.device for one in self._read.newest)
         measured = [measured_place(name, count, facts[name]) for name, count in counts.items()]
         return [*measured, *all_devices(measured), *profile_places()] if measured else []
 
@@ -48,28 +59,25 @@ class FileSource:
             yield guessed(self._guesses, place)
             return
         everywhere = place.id == ALL_DEVICES
-        own = (one for one in self._newest if everywhere or one.row.device == place.device)
-        yield from in_batches(own)
+        newest = self._read.newest
+        yield from in_batches(one for one in newest if everywhere or one.row.device == place.device)
 
     @property
     def faults(self) -> Sequence[str]:
-        return self._findings.problems
+        return self._read.faults
 
     def detail(self, record: Record) -> Detail:
-        try:
-            found = self._findings.measurements[int(record.key)]
-        except IndexError as problem:
-            raise BadInput(f"{self._path}: this result is there no more.") from problem
-        bundle = self._findings.bundles.get(found.bundle_sha256 or "")
+        found = self._whole(self._read, self._number(record))
+        bundle = self._read.bundles.get(found.bundle_sha256 or "")
+        manifest = bundle.manifest if bundle else None
         if bundle is not None:
             here = reachable_bundles([(bundle.folder, found.bundle_sha256)])
             bundle = next(iter(here.values()), None)
-        manifest = self._findings.manifests.get(found.bundle_sha256 or "")
         return Detail(record.key, found, manifest, bundle.folder if bundle else None)
 
     def past(self, record: Record) -> Sequence[Record]:
-        name = self._summaries[int(record.key)].row.name
-        return in_time([one for one in self._summaries if one.row.name == name])
+        name = self._read.summaries[self._number(record)].row.name
+        return in_time([one for one in self._read.summaries if one.row.name == name])
 
     def computed(self, detail: Detail, dense: Detail | None) -> Computed | None:
         return reckoning.computed(detail, dense)
@@ -84,8 +92,7 @@ class FileSource:
         measured = measurements_of(found.job, events, device)
         places = [(Path(case.bundle), case.bundle_sha256) for case in found.job.cases]
         here = reachable_bundles([*places, *bundles])
-        manifests = {sha256: bundle.manifest for sha256, bundle in here.items()}
-        self._landed[found.job.id] = Findings(measured, here, manifests, problems=found.problems)
+        self._landed[found.job.id] = _Landed(measured, here, found.problems)
         self._landings += 1
 
     def stamp(self) -> object:
@@ -99,16 +106,62 @@ class FileSource:
         stamp = self.stamp()
         if stamp is not None and stamp == self._read_at:
             return
-        self._findings = _joined([read_sources([self._path]), *list(self._landed.values())])
-        self._read_at = stamp
+        read, landed = _Read(), list(self._landed.values())
+        for one in landed:
+            read.bundles.update(one.bundles)
+        for at, found in results_in(self._path, read.faults):
+            read.add(found, at)
+        for one in landed:
+            read.faults += one.faults
+            for found in one.measurements:
+                read.add(found, found)
+        read.newest = _newest(read.summaries)
+        self._read, self._read_at = read, stamp
         self._guesses.forget()
-        rows = rows_from(self._findings.measurements, self._findings.manifests)
-        self._summaries = [Summary(at, row) for at, row in enumerate(rows)]
-        self._newest = _newest(self._summaries)
 
-    def _newest_findings(self) -> Findings:
-        measurements = [self._findings.measurements[one.number] for one in self._newest]
-        return replace(self._findings, measurements=measurements)
+    def _number(self, record: Record) -> int:
+        number = int(record.key)
+        if number >= len(self._read.summaries):
+            raise BadInput(f"{self._path}: this result is there no more.")
+        return number
+
+    def _whole(self, read: _Read, number: int) -> Measurement:
+        place = read.places[number]
+        return place if isinstance(place, Measurement) else result_at(self._path, place)
+
+    def _findings(self) -> Findings:
+        """Of bundles that lie on this machine, the newest."""
+        read = self._read
+        here = [one for one in read.newest if _is_of(one.row, read.bundles)]
+        manifests = {sha256: bundle.manifest for sha256, bundle in read.bundles.items()}
+        measurements = [self._whole(read, one.number) for one in here]
+        elsewhere = {one.row.bundle_sha256 or one.row.name for one in read.newest}
+        count = len(elsewhere - read.bundles.keys())
+        return Findings(measurements, read.bundles, manifests, elsewhere=count)
+
+
+@dataclass
+class _Read:
+    """The file's rows; whole measurements stay in it, but for those that have landed."""
+
+    summaries: list[Summary] = field(default_factory=list)
+    places: list[int | Measurement] = field(default_factory=list)  # the byte at which a line begins
+    newest: Sequence[Summary] = ()
+    facts: dict[str, Mapping[str, Fact]] = field(default_factory=dict)  # by device, the last ones
+    bundles: dict[str, Bundle] = field(default_factory=dict)  # that lie on this machine, by hash
+    faults: list[str] = field(default_factory=list)
+    _looked_for: set[tuple[str, str | None]] = field(default_factory=set)
+
+    def add(self, found: Measurement, place: int | Measurement) -> None:
+        sha256 = found.bundle_sha256
+        if sha256 not in self.bundles and (found.bundle, sha256) not in self._looked_for:
+            self._looked_for.add((found.bundle, sha256))
+            self.bundles.update(reachable_bundles([(Path(found.bundle), sha256)]))
+        bundle = self.bundles.get(sha256 or "")
+        [row] = rows_from([found], {bundle.sha256: bundle.manifest} if bundle else {})
+        self.facts[row.device] = found.environment
+        self.summaries.append(Summary(len(self.places), row))
+        self.places.append(place)
 
 
 def _newest(summaries: Sequence[Summary]) -> list[Summary]:
@@ -119,14 +172,5 @@ def _newest(summaries: Sequence[Summary]) -> list[Summary]:
     return list(kept.values())
 
 
-def _joined(parts: Sequence[Findings]) -> Findings:
-    return Findings(
-        [found for part in parts for found in part.measurements],
-        {sha256: bundle for part in parts for sha256, bundle in part.bundles.items()},
-        {sha256: manifest for part in parts for sha256, manifest in part.manifests.items()},
-        problems=[sentence for part in parts for sentence in part.problems],
-    )
-
-
-def _device(found: Measurement) -> str:
-    return str(found.environment.get("device") or "")
+def _is_of(row: Row, bundles: Mapping[str, Bundle]) -> bool:
+    return (row.bundle_sha256 or "") in bundles
