@@ -10,27 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
 
-from bench.agent.latency import Latency
-from bench.agent.measurement import Measurement, Sample, Variant
-from bench.agent.memory import MemoryReading
-from bench.store.store import Store
+from benchmarks.large_store import write_store
 from tui.app import SecateurApp
 from tui.opening import source_of
 
-METHODS = ("dense", "mp_global", "obs", "wanda", "nm_obs", "obs_structured")
-IMPORTED_AT_ONCE = 2000
 KEYS = {
     "move": ("down", "pagedown", "end", "home"),
     "sort": ("s", "s", "s", "S"),
@@ -38,40 +31,6 @@ KEYS = {
     "filter": ("slash", "o", "b", "s"),
     "zoom": ("escape", "plus", "minus"),
 }
-
-
-def measurements(device: str, count: int) -> Iterator[Measurement]:
-    """Seeded by the device; eight samples each."""
-    draw = random.Random(device)
-    for number in range(count):
-        method, zeros = draw.choice(METHODS), draw.randrange(0, 95) / 100
-        seconds, wer = draw.uniform(0.005, 0.1), 0.02 + draw.random() * zeros**2
-        name = f"net-{method}-{round(100 * zeros)}-{number}"
-        score = {"wer": wer, "wer_low": 0.8 * wer, "wer_high": 1.2 * wer, "cer": wer / 2}
-        phases = {"features": seconds / 4, "encode": seconds / 2, "decode": seconds / 4}
-        yield Measurement(
-            bundle=f"/nowhere/{name}",
-            name=name,
-            measured_at="2026-01-01T00:00:00+00:00",
-            threads=1,
-            bundle_sha256=f"{number:064x}",
-            variant=Variant(name, "whisper", method, zeros, zeros, zeros, score),
-            samples=tuple(Sample(f"{clip}.flac", seconds, 2.0, phases, 5) for clip in range(8)),
-            latency=Latency(8, seconds, seconds, None, None, None, None, seconds, 1.02 * seconds),
-            real_time_factor=seconds / 2,
-            memory={"at_end": MemoryReading(draw.randrange(50, 900) * 2**20, None)},
-            device_bytes=draw.randrange(2, 150) * 2**20,
-            environment={"device": device, "cpu": "Cortex-A76", "architecture": "aarch64"},
-            verdicts=("VALID",),
-            job=f"{device}-{number // IMPORTED_AT_ONCE}",
-            case=f"{name}/t1",
-        )
-
-
-def make_store(path: Path, devices: int, results: int) -> None:
-    with Store.at(path) as store:
-        for number in range(devices):
-            store.add_results(measurements(f"device-{number}", results), "this")
 
 
 class Watch:
@@ -151,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = chosen.store or Path(folder) / "results.sqlite"
         if not store.exists():
-            make_store(store, chosen.devices, chosen.results)
+            write_store(store, bundles=chosen.results, devices=chosen.devices)
         found = {"imports, s": imports(), **asyncio.run(measure(store, chosen.idle))}
         for name, value in found.items():
             print(f"{name:<36} {value:8.2f}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from bench.agent.job import JOB_FILE
 from bench.agent.journal import JOURNAL_FILE
 from bench.agent.measurement import Measurement
 from bench.remote.devices import THIS
-from bench.results import read_results
+from bench.results import results_in
 from bench.store.journal_lines import is_job_folder
 from bench.store.store import Store
 from speech.errors import BadInput
@@ -43,11 +43,9 @@ def bring_in(store: Store, place: Path, device: str | None) -> int:
     Without `device` it is of the one that it names, or else of `this`.
     """
     if place.is_file():
-        measurements = read_results(place)
-        if device is not None:
-            measurements = [_of(found, device) for found in measurements]
-        added = store.add_results(measurements, device or THIS)
-        store.add_bundles((Path(found.bundle), found.bundle_sha256) for found in measurements)
+        bundles: dict[tuple[Path, str | None], None] = {}
+        added = store.add_results(_filed(place, device, bundles), device or THIS)
+        store.add_bundles(bundles)
         return added
     folders = sorted({file.parent for file in place.rglob(JOB_FILE) if is_job_folder(file.parent)})
     if not folders:
@@ -56,6 +54,15 @@ def bring_in(store: Store, place: Path, device: str | None) -> int:
             f"and {JOURNAL_FILE}."
         )
     return sum(store.add_folder(folder, device or THIS) for folder in folders)
+
+
+def _filed(
+    place: Path, device: str | None, bundles: dict[tuple[Path, str | None], None]
+) -> Iterator[Measurement]:
+    """One after another, as there may be very many; notes the bundles that they are of."""
+    for _, found in results_in(place):
+        bundles[Path(found.bundle), found.bundle_sha256] = None
+        yield found if device is None else _of(found, device)
 
 
 def _of(measurement: Measurement, device: str) -> Measurement:

@@ -88,7 +88,7 @@ def test_the_page_is_small_and_says_what_is_not_on_it(
         r"Groups that are left out: 11, such as \S+, .* on device-0 \(125 results", page
     )
     assert "--device, --family or --method; `secateur results --csv` has every row" in page
-    assert page.count("data:image/png") == 4
+    assert page.count("data:image/png") == 5
     assert page.count("measured on device-") == 12, "what to take is there for every group"
     assert len(re.findall("<tr>", page)) < 250 and path.stat().st_size < 1_500_000
 
