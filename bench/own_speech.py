@@ -62,7 +62,8 @@ def _own(
     """BadInput with a sentence to follow the bundle's name, where its corpus is not here."""
     recipe = manifest.provenance.get("recipe")
     section = recipe.get("corpus") if isinstance(recipe, Mapping) else None
-    name = scored_speech(manifest.score, manifest.provenance).corpus
+    score = manifest.score.to_json() if manifest.score else {}
+    name = scored_speech(score, manifest.provenance).corpus
     if not isinstance(recipe, Mapping) or not isinstance(section, Mapping) or not name:
         raise _instead("the bundle does not say on what it was evaluated")
     evaluate, split = _text(section, "evaluate"), _text(section, "split")
@@ -79,13 +80,12 @@ def _own(
     except BadInput as problem:
         why = str(problem).rstrip(".")
         raise _instead(f"{name}, on which it was evaluated, cannot be opened ({why})") from problem
-    known = scored_speech(manifest.score, None).corpus_set
+    known = scored_speech(score, None).corpus_set
     if known and known != whole.corpus_set:
         raise _instead(f"{evaluate} has other clips now than when it was evaluated on them")
     usual = _count(recipe.get("measure"), "clips") or CLIPS
     chosen = whole.limit(count, seed) if count else whole.first(usual)
-    normalizer = (manifest.score or {}).get("normalizer")
-    return replace(chosen, normalizer=normalizer) if isinstance(normalizer, str) else chosen
+    return replace(chosen, normalizer=score["normalizer"]) if score else chosen
 
 
 def _cached(

@@ -162,7 +162,8 @@ def _rows_of_cases(
         try:
             found = Measurement.from_json((texts[-1] or b"").decode())
         except ValueError:
-            yield case, unreadable(name, device, job, sha256, measured_at), ""
+            told = (name or "", device or "", job or "", sha256, measured_at or "")
+            yield case, unreadable(*told), ""
             continue
         named = replace(found, environment={**found.environment, "device": device})
         if sha256 not in known:
