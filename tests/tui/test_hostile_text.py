@@ -90,7 +90,7 @@ def write_hostile_sensitivity(folder: Path) -> None:
 
 
 def refuse_obeyed(pilot: Pilot[None]) -> None:
-    found = OBEYED.search(seen(pilot)) or OBEYED.search(pilot.app.export_screenshot())
+    found = OBEYED.search(seen(pilot))
     assert not found, f"{found[0]!r} reached the screen {pilot.app.screen}"
 
 
@@ -101,8 +101,7 @@ def links(pilot: Pilot[None]) -> set[str]:
     return {str(meta["@click"]) for meta in metas if "@click" in meta}
 
 
-@pytest.mark.parametrize("kind", ["store", "file"])
-@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.parametrize(("size", "kind"), [((80, 24), "store"), ((200, 60), "file")])
 async def test_no_control_character_and_no_markup_gets_through(
     tmp_path: Path, size: tuple[int, int], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +134,8 @@ async def test_no_control_character_and_no_markup_gets_through(
         assert not any("quit" in link for link in links(pilot) - harmless)
         assert not OBEYED.search(app.clipboard)
         draw = random.Random(0)
-        for _ in range(6):
+        assert not OBEYED.search(app.export_screenshot())
+        for _ in range(3):
             await press(pilot, *draw.choices([key for key in KEYS if key != "f1"], k=20), hops=5)
             refuse_obeyed(pilot)
         assert app._exception is None
