@@ -3,12 +3,13 @@
 Light to import: the process that measures loads it.
 """
 
-import hashlib
 from collections.abc import Iterable
 
 
 def clips_digest(clips: Iterable[tuple[str, str]]) -> str:
     """SHA-256, in hex, of the names and texts of clips, in their order."""
+    import hashlib  # Imported here: OpenSSL takes 3 MB.
+
     sha = hashlib.sha256()
     for name, text in clips:
         part = f"{name}\0{text}".encode()
