@@ -161,6 +161,14 @@ def test_a_missing_key(folder: Path, key: str) -> None:
         ("name", 3, "name must be str, got 3"),
         ("family", "conformer", "family must be one of whisper, ctc"),
         ("score", [], "score is not an object"),
+        ("score", {"wer": 0.1}, "score lacks the key 'wer_low'"),
+        ("provenance", {"seed": 10**400}, "provenance.seed is too large"),
+        ("provenance", {"note": "\ud800"}, "provenance.note is no valid Unicode text"),
+        ("features", {"do_normalize": "yes"}, "do_normalize = 'yes' must be true or false"),
+        ("features", {"sampling_rate": 8000}, "sampling_rate = 8000 must be 16000"),
+        ("features", {"do_normalize": [[]]}, "features.do_normalize must be"),
+        ("decoding", {"blank": 0}, "decoding lacks the key 'delimiter'"),
+        ("tokenizer", FILES[2], "is in pytorch/, which a device may leave behind"),
         ("provenance", None, "provenance is not an object"),
         ("graphs", {"model": 1}, "graphs.model must be str, got 1"),
         ("precision", "int3", "precision must be one of fp32, fp16"),
@@ -191,6 +199,15 @@ def test_an_impossible_sparsity(folder: Path, key: str, value: object) -> None:
 def test_an_impossible_file(folder: Path, key: str, value: object) -> None:
     change(folder, lambda manifest: manifest["files"][2].update({key: value}))
     assert f"files[2].{key} must be" in complaint(folder)
+
+
+def test_what_newer_versions_say_of_a_score_does_not_matter(folder: Path) -> None:
+    rates = {"wer": 0, "wer_low": 0, "wer_high": 0.5, "cer": 0.25}
+    counts = {"substitutions": 1, "insertions": 0, "deletions": 0, "clips": 3, "words": 20}
+    score = {**rates, **counts, "normalizer": "basic", "newer": [1]}
+    change(folder, lambda manifest: manifest.update(score=score))
+    found = Bundle.open(folder).manifest.score
+    assert found and (found.wer_high, found.words) == (0.5, 20)
 
 
 def test_no_manifest(tmp_path: Path) -> None:

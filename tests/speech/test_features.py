@@ -106,6 +106,13 @@ def test_keys_of_a_real_settings_file_that_are_not_features_are_let_through():
         ({"hop_length": -160}, "hop_length = -160"),
         ({"hop_length": 800}, "hop_length = 800"),
         ({"hop_length": True}, "hop_length = True"),
+        # These would take gigabytes, or minutes.
+        ({"n_fft": 4_000_000, "chunk_length": 3600}, "n_fft = 4000000"),
+        ({"hop_length": 1}, "hop_length = 1 must be at least"),
+        ({"feature_size": 1000, "n_fft": 2000}, "feature_size = 1000"),
+        ({"feature_size": 100_000, "n_fft": 200_000}, "n_fft = 200000"),
+        ({"chunk_length": 3600}, "chunk_length = 3600 makes windows of 28800000 values"),
+        ({"feature_size": 10**5000}, "feature_size = a number of 5000 digits"),
         ({"sampling_rate": 8_000}, "sampling_rate = 8000"),
         ({"chunk_length": 0}, "chunk_length = 0"),
         ({"chunk_length": float("nan")}, "chunk_length = nan"),
