@@ -20,6 +20,8 @@ _MOST = 1_000_000
 #: Characters of what is wrong with a file that are passed on: it may quote the file.
 _LONGEST = 200
 
+_START = "<|startoftranscript|>"
+
 #: Timestamps are no special tokens to a tokenizer, yet no text either.
 _TIMESTAMP = re.compile(r"<\|\d+\.\d+\|>")
 
@@ -30,35 +32,44 @@ class Spelling:
     They are kept in one piece: objects by the ten thousand would hold on to much more memory.
     """
 
-    def __init__(self, words: Mapping[int, bytes]):
+    def __init__(self, words: Mapping[int, bytes], start: int | None = None):
         if words and not 0 <= min(words) <= max(words) < _MOST:
             raise ValueError(f"its tokens are not numbered from 0 to {_MOST} at most")
         ordered = [words.get(token, b"") for token in range(max(words, default=-1) + 1)]
         self._ends = np.cumsum([0, *map(len, ordered)], dtype=np.uint32)
         self._spelt = b"".join(ordered)
+        #: The special token that a transcript begins with; None where it has no name here.
+        self.start = start
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """From a tokenizer.json."""
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
-            return cls(dict(_words(table)))
+            named = {added["content"]: int(added["id"]) for added in table["added_tokens"]}
+            return cls(dict(_words(table)), named.get(_START))
         except Exception as error:  # of a file that is something else, anything may be missing
             reason = f"{type(error).__name__}: {str(error)[:_LONGEST]}"
             raise BadInput(
                 f"{path} is no byte-level tokenizer ({reason}): export the bundle again."
             ) from error
 
-    def __len__(self) -> int:
-        """Tokens, from 0 to the highest; those in between that spell nothing included."""
-        return len(self._ends) - 1
+    @property
+    def highest(self) -> int:
+        """The last token that spells something; -1 where none does."""
+        return int(np.searchsorted(self._ends, self._ends[-1])) - 1
+
+    def first_silent(self) -> int:
+        """The first token that spells nothing, such as one that comes after all others."""
+        silent = self._ends[1:] == self._ends[:-1]
+        return int(silent.argmax()) if silent.any() else len(silent)
 
     def __call__(self, tokens: Iterable[int]) -> str:
         """Bytes that are no UTF-8, as of a letter that was cut off, become replacement marks."""
         return b"".join(map(self._bytes, tokens)).decode(errors="replace")
 
     def _bytes(self, token: int) -> bytes:
-        if not 0 <= token < len(self):
+        if not 0 <= token < len(self._ends) - 1:
             return b""
         return self._spelt[self._ends[token] : self._ends[token + 1]]
 

@@ -24,11 +24,6 @@ from speech.feature_settings import KEYS
 from speech.features import LogMel
 
 Floats = NDArray[np.float32]
-
-#: Some checkpoints fill their vocabulary up to a multiple of 8 or more; what it is filled up with
-#: means nothing and is never chosen.
-_PADDING = 128
-
 #: Keys and values of an attention, by the name of the decoder's input. They stay in onnxruntime.
 Cache = Mapping[str, Any]
 
@@ -98,18 +93,24 @@ class WhisperRecognizer(PieceByPiece):
 
     def _check_vocabulary(self, bundle: Bundle) -> None:
         """A tokenizer of another model would spell nonsense, or nothing at all."""
-        if self.rules.highest >= self._words:
+        rules, spelling, words = self.rules, self._spelling, self._words
+        if rules.highest >= words:
             raise BadInput(
-                f"{bundle.folder / MANIFEST}: 'decoding' names token {self.rules.highest}, and the "
-                f"model has {self._words} tokens: export the bundle again."
+                f"{bundle.folder / MANIFEST}: 'decoding' names token {rules.highest}, and the "
+                f"model has {words} tokens: export the bundle again."
             )
-        spelt = len(self._spelling)
-        is_padded = self._words % 8 == 0 and self._words - spelt < _PADDING
-        if spelt > self._words or (spelt < self._words and not is_padded):
-            raise BadInput(
-                f"{bundle.tokenizer} has {spelt} tokens, and the model of its bundle "
-                f"{self._words}: it is another model's; export the bundle again."
-            )
+        start, gap = spelling.start, spelling.first_silent()
+        if start not in (None, rules.prefix[0]):
+            fault = f"begins transcripts with token {start}, and its bundle with {rules.prefix[0]}"
+        elif spelling.highest >= words:
+            fault = f"spells token {spelling.highest}, and the model of its bundle has {words}"
+        elif gap < min(rules.end):  # specials come after; timestamps, the last, often lack a name
+            fault = f"spells nothing for token {gap}, and the text of its bundle is of more tokens"
+        else:
+            return
+        raise BadInput(
+            f"{bundle.tokenizer} {fault}: it is another model's; export the bundle again."
+        )
 
     def _opened_embedding(self, bundle: Bundle, decoder: Signature) -> Embedding | None:
         """None where the decoder looks its tokens up itself."""
