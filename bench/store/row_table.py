@@ -154,10 +154,10 @@ def _rows_of_cases(
     sql: sqlite3.Connection, question: str, words: tuple[str, ...]
 ) -> Iterator[tuple[int, Row, str]]:
     """What cannot be read is a row that says so."""
-    known: dict[str | None, dict[str, _Brief]] = {}
+    known: dict[str, dict[str, _Brief]] = {}
     for case, *texts in sql.execute(question, words):
         device, job, name, sha256, measured_at = (
-            None if text is None else text.decode(errors="replace") for text in texts[:-1]
+            (text or b"").decode(errors="replace") for text in texts[:-1]
         )
         try:
             found = Measurement.from_json((texts[-1] or b"").decode())
@@ -171,10 +171,10 @@ def _rows_of_cases(
         yield case, rows_from([named], known[sha256])[0], found.bundle
 
 
-def unreadable(name: str, device: str, job: str, sha256: str | None, measured_at: str) -> Row:
+def unreadable(name: str, device: str, job: str, sha256: str, measured_at: str) -> Row:
     problem = "What the store keeps of it cannot be read: import its journal anew."
     bare = Row(name, device=device, problem=problem, job=job, measured_at=measured_at)
-    return replace(bare, bundle_sha256=sha256)
+    return replace(bare, bundle_sha256=sha256 or None)
 
 
 def row_of(values: Sequence[Any]) -> Row:
