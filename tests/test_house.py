@@ -11,6 +11,7 @@ import click
 import pytest
 
 from pipeline.commands import group
+from tests.tui.measured import make_store
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ["device_profiles", "speech", "runtime", "prune", "export", "bench", "tui", "pipeline"]
@@ -94,6 +95,18 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     )
     loaded = modules_loaded_by(code)
     assert not loaded & (HOST_ONLY | {"numpy", "onnxruntime", "rich", "textual"})
+
+
+def test_results_are_shown_without_heavy_libraries(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "results.sqlite")
+    code = (
+        "import contextlib, io\nfrom pipeline.commands import group\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    group(['results', {str(store)!r}], standalone_mode=False)\n"
+        "pass"
+    )
+    heavy = {"numpy", "onnxruntime", "textual", "matplotlib", "pyarrow", "asyncio"}
+    assert not modules_loaded_by(code) & (HOST_ONLY | heavy)
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "tests", "demo", "benchmarks"])

@@ -12,7 +12,6 @@ from bench.agent.job import Job
 from bench.agent.ledger import Ledger, Turn
 from bench.agent.measurement import Measurement, Sample
 from bench.agent.memory import MemoryReading
-from bench.folded import measurements_of
 from bench.store import row_table
 
 #: Counts up when a job's lines are to be folded again, as by a summary that says more.
@@ -23,6 +22,8 @@ def fold_job(
     connection: sqlite3.Connection, row: int, job: Job, lines: Sequence[tuple[int, Stamped]]
 ) -> None:
     """Replace all that was made of this job; `row` is its id in `jobs`, within a transaction."""
+    from bench.folded import measurements_of  # which scores: numpy, that nobody needs to look
+
     forget_fold(connection, row)
     events = [stamped for _, stamped in lines]
     ledger = Ledger(events)
