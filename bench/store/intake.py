@@ -11,6 +11,7 @@ from bench.agent.journal import JOURNAL_FILE
 from bench.agent.measurement import Measurement
 from bench.remote.devices import THIS
 from bench.results import results_in
+from bench.run_folder import RESULTS
 from bench.store.journal_lines import is_job_folder
 from bench.store.store import Store
 from speech.errors import BadInput
@@ -38,10 +39,12 @@ def take_in(store: Store, data: Path, say: Callable[[str], None]) -> int:
 
 
 def bring_in(store: Store, place: Path, device: str | None) -> int:
-    """What somebody names: a job's folder, one with several, or a results file.
+    """What somebody names: a job's folder, one with several, a results file, or a run's folder.
 
     Without `device` it is of the one that it names, or else of `this`.
     """
+    if (place / RESULTS[0]).is_file():
+        place = place / RESULTS[0]
     if place.is_file():
         bundles: dict[tuple[Path, str | None], None] = {}
         added = store.add_results(_filed(place, device, bundles), device or THIS)

@@ -50,10 +50,16 @@ def chosen_results(
     *,
     everything: bool,
 ) -> Iterator[Selection]:
-    """Of SOURCES, or of the store with what devices have sent; BadInput where there is nothing."""
+    """Of SOURCES, or of the store with what devices have sent; BadInput where there is nothing.
+
+    A folder of a run stands for its results, and has the bundles that they are of.
+    """
+    from bench.run_folder import results_in
     from bench.sources import open_selection
     from bench.store.summaries import Filter
 
+    folders = [*folders, *(path for path in sources if path.is_dir())]
+    sources = [results_in(path) for path in sources]
     chosen = Filter(devices, families, methods, newest=not everything)
     with summing_up() as progress:
         paths = sources or [filled_store(progress)]

@@ -9,7 +9,7 @@ import click
 from pipeline.commands.chosen_results import chosen_results, filters
 
 
-@click.command("report", epilog="Example: secateur report bundles/demo/results.jsonl -o demo.html")
+@click.command("report", epilog="Example: secateur report bundles/demo -o demo.html")
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
 @filters
 @click.option(
@@ -30,7 +30,7 @@ def command(
     output: Path,
     title: str,
 ) -> None:
-    """A page about SOURCES: stores, or files such as the results.jsonl of `secateur run`.
+    """A page about SOURCES: stores, folders of runs, or files such as results.jsonl.
 
     It says which variant to take on which kind of device, and has WER, latency, size and memory
     over sparsity, a table, what no other variant beats, where the zeros are, how far to believe it,

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from bench.sources import Selection
 
 
-@click.command(
-    "results", epilog="Example: secateur results bundles/demo/results.jsonl --method obs --csv"
-)
+@click.command("results", epilog="Example: secateur results bundles/demo --method obs --csv")
 @click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
 @filters
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, all columns.")
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     "imports",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="First take this into the store: a results.jsonl, or a folder with job and journal.",
+    help="First take this into the store: a results.jsonl, or the folder of a run or a job.",
 )
 @click.option(
     "--as",
@@ -71,7 +69,7 @@ def command(
     imports: tuple[Path, ...],
     name: str | None,
 ) -> None:
-    """The table of SOURCES: stores, or files such as the results.jsonl of `secateur run`.
+    """The table of SOURCES: stores, folders of runs, or files such as results.jsonl.
 
     Without SOURCES it is the store, SECATEUR_STORE or the one in your data folder, with all that
     devices have sent. Of a bundle that was measured twice on a device, the newest is shown.

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.rows import Row
+from bench.run_folder import results_in
 from bench.sources import open_selection
 from bench.store.summaries import Filter
 from pipeline.plots.lines import CONDITIONS, Reader, is_control
 from pipeline.report_rows import model_name
 from pipeline.sweep_results import is_sweep, read_sweep
 from speech.errors import BadInput
-from speech.readable import readable, refuse_unreachable
 
 #: What a run and a sweep leave in their folders.
-_FILES = ("results.jsonl", "results.json")
+_FILES = ("results.jsonl", "results.json", "results.sqlite")
 
 
 @dataclass(frozen=True)
@@ -38,27 +38,14 @@ def read_runs(paths: Sequence[Path], folders: Sequence[Path] = ()) -> list[Run]:
 
 
 def _read(path: Path, folders: Sequence[Path]) -> Run:
-    file = _file(path)
+    file = results_in(path, _FILES)
+    folders = [*folders, path] if file != path else folders
     if file.suffix == ".json" or is_sweep(file):
         sweep = read_sweep(file)
         return Run(_named(path, file), sweep.rows())
     with open_selection([file], folders, Filter()) as selection:
         rows = [one.row for one in selection.rows() if not one.row.problem]
         return Run(selection.recipe() or _named(path, file), rows)
-
-
-def _file(path: Path) -> Path:
-    refuse_unreachable(path)
-    if not path.is_dir():
-        return path
-    with readable(path):
-        there = [path / name for name in _FILES if (path / name).is_file()]
-    if not there:
-        raise BadInput(
-            f"{path} has neither a {_FILES[0]} nor a {_FILES[1]}: name the folder of a run or of a "
-            "sweep, or a file."
-        )
-    return there[0]
 
 
 def _named(path: Path, file: Path) -> str:

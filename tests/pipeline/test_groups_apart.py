@@ -17,7 +17,9 @@ from bench.results import write_results
 from bench.sources import Findings, newest
 from pipeline.report_rows import groups_of, results_of
 from pipeline.report_winners import winners
-from tests.pipeline.command_line import secateur
+from runtime.bundle import Bundle
+from tests.bench.conftest import write_tiny_bundle
+from tests.pipeline.command_line import assert_one_sentence, secateur
 from tests.tui.measured import make_store, measurement
 
 
@@ -189,3 +191,23 @@ def test_latencies_on_other_clips_are_another_line(tmp_path: Path) -> None:
     assert [len(line["points"]) for line in latency["lines"]] == [1]
     wer = json.loads(secateur("plot", str(path), "--json").stdout)
     assert [len(line["points"]) for line in wer["lines"]] == [2]  # of the host, on the same clips
+
+
+def test_the_folder_of_a_run_stands_for_its_results(tmp_path: Path) -> None:
+    """And for its bundles, wherever they were when they were measured."""
+    folder = tmp_path / "run"
+    bundle = Bundle.open(write_tiny_bundle(folder / "tiny", "tiny"))
+    found = replace(measurement("tiny", "magnitude", 0.7, 0.05, 9.0), bundle_sha256=bundle.sha256)
+    write_results(folder / "results.jsonl", [found])
+    [row] = json.loads(secateur("results", str(folder), "--json").stdout)
+    assert (row["name"], row["precision"]) == ("tiny", "fp32")
+    page = tmp_path / "page.html"
+    done = secateur("report", str(folder), "-o", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "tiny" in page.read_text()
+    assert json.loads(secateur("plot", str(folder), "--json").stdout)["lines"]
+    stored = tmp_path / "data"
+    make_store(stored / "results.sqlite", [found])
+    assert len(json.loads(secateur("results", str(stored), "--json").stdout)) == 1
+    assert secateur("results", "--import", str(folder)).returncode == 0
+    assert_one_sentence(secateur("results", str(folder / "tiny")), "has neither a results.jsonl")

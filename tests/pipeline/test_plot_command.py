@@ -122,7 +122,10 @@ def test_a_run_that_is_not_on_the_picture_is_named(runs: Path, tmp_path: Path) -
         (["{first}", "--model", "toi", "--json"], ["model 'toi'", "there are: toy"]),
         (["{first}", "--x", "wer", "--json"], ["--x and --y are both wer"]),
         (["{second}", "--x", "latency", "--json"], ["2 results", "latency", "sparsity, wer, cer"]),
-        (["{empty}", "--json"], ["neither a results.jsonl nor a results.json"]),
+        (
+            ["{empty}", "--json"],
+            ["neither a results.jsonl nor a results.json"],
+        ),
         (["none.jsonl", "--json"], ["none.jsonl: there is no such results file"]),
         (["none.json", "--json"], ["There is no none.json", "`secateur sweep`"]),
         (["{broken}", "--json"], ["broken.json is not what `secateur sweep` writes"]),
