@@ -275,7 +275,8 @@ def _refuse_other_specials(tokens: Tokens, config: Json, generation: Json, name:
         numbers = held if isinstance(held, list) else [held]
         if held is not None and tokens.ids.get(token) not in numbers:
             _refuse_id(tokens, token, file, key, held, name)
-    for key, spelt in (("lang_to_id", "{}"), ("task_to_id", "<|{}|>")):
+    is_asked = generation.get("is_multilingual") is not False  # else the tables are left over
+    for key, spelt in (("lang_to_id", "{}"), ("task_to_id", "<|{}|>")) if is_asked else ():
         table = generation.get(key)
         for entry, number in table.items() if isinstance(table, dict) else ():
             token = spelt.format(entry)
