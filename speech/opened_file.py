@@ -46,10 +46,9 @@ def opened_file(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def opened_standard_input() -> Iterator[BinaryIO]:
     """As what `opened_file` gives."""
-    if sys.stdin is None:
-        raise BadInput("Standard input is closed; pipe a sound file into it, or name a file.")
-    if sys.stdin.isatty():
-        raise BadInput("Standard input is a terminal; pipe a sound file into it, or name a file.")
+    if sys.stdin is None or sys.stdin.isatty():
+        kind = "a terminal" if sys.stdin else "closed"
+        raise BadInput(f"{STANDARD_INPUT} is {kind}; pipe a sound file into it, or name a file.")
     try:
         piped = sys.stdin.buffer
         is_file = stat.S_ISREG(os.fstat(piped.fileno()).st_mode) and piped.tell() == 0
@@ -61,6 +60,8 @@ def opened_standard_input() -> Iterator[BinaryIO]:
             f"Standard input cannot be read ({error.strerror}); pipe a sound file into it."
         ) from error
     with source:
+        if not source.seek(0, os.SEEK_END):
+            raise BadInput(f"{STANDARD_INPUT} is empty or closed; pipe a sound file into it.")
         yield source
 
 
