@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pipeline import progress
-from pipeline.progress import Lines
 from runtime.bundle import Bundle
 from tests.noise import write_noise
 from tests.pipeline.command_line import begun_secateur, secateur
@@ -88,55 +87,38 @@ def test_before_anything_is_saved_it_says_so(
         assert f"secateur: stopped; {kept}." in done.stderr
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(
-    tiny_folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def lines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What shows in long work is to be seen in short work too."""
+    for name in ("_SOON", "_BETWEEN", "_SHARE"):
+        monkeypatch.setattr(progress, name, 0.0)
+    monkeypatch.setattr(progress, "_TICK", 0.002)
+
+
+@pytest.mark.usefixtures("lines_at_once")
+def test_a_pruning_shows_steps_loss_and_looks_without_a_terminal(
+    tiny_folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
-    clips = write_noise(tmp_path / "clips", [1.0] * 4)
+    clips = write_noise(tmp_path / "clips", [1.0] * 40)
     done = secateur(
         "prune", str(tiny_folders["whisper"]), "--method", "mp_finetune_local", "--sparsity", "0.5",
-        "--steps", "3", "--corpus", str(clips), "-o", str(tmp_path / "out"),
+        "--steps", "20", "--batch", "2", "--corpus", str(clips), "-o", str(tmp_path / "out"),
+        SECATEUR_PROGRESS="on",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
-    assert "held-out clips: 0 of 1" in lines
-    assert re.search(r"^fine-tuning: 1 of 3, loss [\d.]+, about \d+ s left$", done.stderr, re.M)
-
-
-def test_a_run_without_a_terminal_too(
-    write_recipe: WriteRecipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
-    recipe = write_recipe(
-        ["sew"],
-        'prune.methods = ["mp_finetune_local"]\nprune.sparsities = [0.5]\n'
-        "prune.fine_tuning.steps = 3\nmeasure.clips = 1\nmeasure.samples = 1\n",
-    )
-    done = secateur("run", str(recipe), "--workers", "1")
-    assert done.returncode == 0, done.stderr
-    about = r"^sew-mp_finetune_local-50: fine-tuning: 1 of 3, loss [\d.]+, about \d+ s left$"
+    assert re.search(r"^held-out clips: \d+ of 4", done.stderr, re.M)
+    about = r"^fine-tuning: \d+ of 20 \(loss [\d.]+\), \d+ s so far, about \d+ s left$"
     assert re.search(about, done.stderr, re.M), done.stderr
 
 
-def test_how_long_it_still_takes_counts_what_came_in_between(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A look at held-out clips belongs to the steps; what an earlier run did says nothing."""
-    clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
-    lines = Lines("x: ")
-    for clock[0], label, done, total in (
-        (0.0, "fine-tuning", 50, 60),
-        (1.0, "held-out clips", 0, 8),
-        (12.0, "held-out clips", 4, 8),
-        (20.0, "held-out clips", 8, 8),
-        (30.0, "fine-tuning (loss 2.5)", 51, 60),
-        (31.0, "fine-tuning (loss 2.4)", 52, 60),
-        (9030.0, "fine-tuning (loss 2.3)", 53, 60),
-    ):
-        lines.report(label, done, total)
-    assert capsys.readouterr().err.splitlines() == [
-        "x: held-out clips: 4 of 8, about 11 s left",
-        "x: fine-tuning: 51 of 60, loss 2.5, about 4 min left",
-        "x: fine-tuning: 53 of 60, loss 2.3, about 5.9 h left",
-    ]
+@pytest.mark.usefixtures("lines_at_once")
+def test_so_does_a_run(write_recipe: WriteRecipe) -> None:
+    recipe = write_recipe(
+        ["sew"],
+        'prune.methods = ["mp_finetune_local"]\nprune.sparsities = [0.5]\n'
+        "prune.fine_tuning.steps = 20\nmeasure.clips = 1\nmeasure.samples = 1\n",
+    )
+    done = secateur("run", str(recipe), "--workers", "1", SECATEUR_PROGRESS="on")
+    assert done.returncode == 0, done.stderr
+    about = r"\(sew-mp_finetune_local-50: fine-tuning \d+ of 20, about \d+ s left, loss [\d.]+\)"
+    assert re.search(about, done.stderr), done.stderr
