@@ -29,8 +29,8 @@ def json_parts(rows: Iterable[Row]) -> Iterator[str]:
     """A list of objects, in parts that are one text together."""
     before = "["
     for batch in _batches(rows):
-        tables = (dict(zip(_NAMES, _values(row), strict=True)) for row in batch)
-        yield before + ", ".join(map(json.dumps, tables))
+        tables = [dict(zip(_NAMES, _values(row), strict=True)) for row in batch]
+        yield before + json.dumps(tables)[1:-1]
         before = ", "
     yield "]\n" if before == ", " else "[]\n"
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from operator import itemgetter
 from sys import intern
 from typing import Any, get_type_hints
 
@@ -37,6 +38,8 @@ _KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
 }
 _HINTS = get_type_hints(Row)
 _COLUMN_KINDS = [_KINDS[_HINTS[name]] for name in NAMES]
+_TEXTS_AT = [at for at, (_, allowed) in enumerate(_COLUMN_KINDS) if str in allowed]
+_numbers = itemgetter(*(at for at, (_, allowed) in enumerate(_COLUMN_KINDS) if float in allowed))
 _VERDICTS, _SUSTAINED = NAMES.index("verdicts"), NAMES.index("sustained")
 
 #: `identity` and `says` are those of Row, `folder` is where the bundle lay when it was measured.
@@ -184,19 +187,20 @@ def row_of(values: Sequence[Any]) -> Row:
     """
     if not _are_sound(values):
         return _damaged(dict(zip(NAMES, values, strict=True)))
-    found: list[Any] = [intern(value) if type(value) is str else value for value in values]
+    found = list(values)
+    for at in _TEXTS_AT:
+        if found[at]:
+            found[at] = intern(found[at])
     found[_VERDICTS] = _split(found[_VERDICTS])
     found[_SUSTAINED] = bool(found[_SUSTAINED])
     return Row(*found)
 
 
 def _are_sound(values: Sequence[Any]) -> bool:
-    numbers = [value for value in values if type(value) is float]
-    return (
-        _are_kinds(tuple(map(type, values)))
-        and min(numbers, default=0.0) >= 0
-        and sum(numbers) < math.inf
-    )
+    if not _are_kinds(tuple(map(type, values))):
+        return False
+    numbers = [value for value in _numbers(values) if value is not None]
+    return not numbers or (min(numbers) >= 0 and sum(numbers) < math.inf)
 
 
 @lru_cache(1024)
