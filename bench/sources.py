@@ -89,7 +89,7 @@ def _is_store(path: Path) -> bool:
 def _store(path: Path, progress: Progress, problems: list[str]) -> Iterator[Summaries]:
     refuse_unreachable(path)
     with Summaries.at(path, progress=progress) as store:
-        problems += store.fold_anew()
+        problems += store.fold_anew(progress)
         yield store
 
 

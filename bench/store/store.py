@@ -170,13 +170,15 @@ class Store:
         self.problems += first_few(wrong, str(self.path), "cases")
         return good
 
-    def fold_anew(self) -> None:
-        """What an older version folded; the lines are all here."""
+    def fold_anew(self, progress: Progress = no_progress) -> None:
+        """What an older version folded, a job at a time; the lines are all here."""
         stale = "SELECT id FROM jobs WHERE text IS NOT NULL AND fold <> ?"
         if not self._sql.execute(stale, (folding.FOLD,)).fetchone():
             return
         with transaction(self._sql):
-            for (row,) in self._sql.execute(stale, (folding.FOLD,)).fetchall():
+            rows = self._sql.execute(stale, (folding.FOLD,)).fetchall()
+            for done, (row,) in enumerate(rows):
+                progress(done, len(rows))
                 text, name = self._sql.execute(
                     "SELECT text, name FROM jobs WHERE id = ?", (row,)
                 ).fetchone()
@@ -190,6 +192,7 @@ class Store:
                 self.problems += problems
                 numbered = [(line.number, line.stamped) for line in lines]
                 folding.fold_job(self._sql, row, job, numbered)
+            progress(len(rows), len(rows))
 
     def _lines(self, row: int) -> Iterator[RawLine]:
         lines = self._sql.execute(

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -142,7 +141,7 @@ class Summaries(Rows):
         with opened(path, patience=patience, progress=progress) as connection:
             yield cls(path, connection)
 
-    def fold_anew(self) -> list[str]:
+    def fold_anew(self, progress: Progress = no_progress) -> list[str]:
         """What an older version folded; without that nothing is written.
 
         Gives a sentence on whatever of it had to be left out.
@@ -150,7 +149,7 @@ class Summaries(Rows):
         stale = "SELECT 1 FROM jobs WHERE text IS NOT NULL AND fold <> ? LIMIT 1"
         if self._sql.execute(stale, (folding.FOLD,)).fetchone():
             with Store.at(self.path) as store:
-                store.fold_anew()
+                store.fold_anew(progress)
                 return store.problems
         return []
 
@@ -169,14 +168,6 @@ class Summaries(Rows):
         ).fetchone()
         facts = json.loads(text) if text else {}
         return facts if isinstance(facts, dict) else {}
-
-    def of(self, device: str, *, first: int, later: int) -> Iterator[list[Summary]]:
-        """In the order of import and in batches, the first of which may be smaller."""
-        found = self.chosen(Filter(devices=[device], newest=False))
-        batch = list(islice(found, first))
-        while batch:
-            yield batch
-            batch = list(islice(found, later))
 
     def named(self, name: str) -> list[Summary]:
         """Every case of bundles of this name, whatever became of them since, on any device."""
