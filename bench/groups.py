@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from typing import TypeAlias
 
@@ -35,11 +36,19 @@ class Group:
 
 
 def group_of(row: Row) -> Group:
-    count, _, which = row.timed_clips.partition(" (")
-    timed = f"{count or 'clips'} of {row.timed_corpus}" if row.timed_corpus else count
-    timed += f" ({which}" if which else ""
     scored = (model_of(row), row.corpus, row.clips, row.normalizer)
-    return Group(*scored, row.window, timed)
+    return _group(*scored, row.window, row.timed_clips, row.timed_corpus)
+
+
+@lru_cache(1024)
+def _group(
+    model: str, corpus: str, clips: str, normalizer: str, window: float | None, timed_clips: str,
+    timed_corpus: str,
+) -> Group:  # fmt: skip
+    count, _, which = timed_clips.partition(" (")
+    timed = f"{count or 'clips'} of {timed_corpus}" if timed_corpus else count
+    timed += f" ({which}" if which else ""
+    return Group(model, corpus, clips, normalizer, window, timed)
 
 
 def in_groups(rows: Iterable[Row]) -> dict[Group, list[Row]]:

@@ -18,7 +18,7 @@ from bench.results import result_at, results_in
 from bench.rows import rows_from
 from bench.store import row_table
 from bench.store.connection import is_store, no_progress
-from bench.store.row_table import Progress
+from bench.store.row_table import WHOLE, Progress, Reader
 from bench.store.summaries import Filter, Rows, Summaries, Summary
 from runtime.bundle import Bundle, Manifest
 from speech.errors import BadInput
@@ -223,10 +223,12 @@ class Selection:
     def whole(self, number: int) -> Measurement:
         return self._rows.whole(number)
 
-    def rows(self, *, last: int | None = None, device: str | None = None) -> Iterator[Summary]:
+    def rows(
+        self, *, last: int | None = None, device: str | None = None, reader: Reader = WHOLE
+    ) -> Iterator[Summary]:
         """In the order of import; with `last` only so many of the end."""
         chosen = self._chosen if device is None else replace(self._chosen, devices=[device])
-        for one in self._rows.chosen(chosen, last=last):
+        for one in self._rows.chosen(chosen, last=last, reader=reader):
             # a bundle that was not at hand when its results came into the store
             bundle = None if one.row.precision else self._bundle(one)
             if bundle:

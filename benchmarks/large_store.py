@@ -34,6 +34,12 @@ MODELS = (
     ("openai/whisper-tiny.en", "whisper"), ("openai/whisper-base.en", "whisper"),
     ("asapp/sew-tiny-100k", "ctc"), ("facebook/wav2vec2-base-960h", "ctc"),
 )  # fmt: skip
+DECODING = {
+    "whisper": {"prefix": [1, 2], "suppress": [], "begin_suppress": [], "end": [3],
+                "max_length": 448},
+    "ctc": {"blank": 0, "delimiter": "|", "unknown": "<unk>", "lower_case": True,
+            "tidy_spaces": True, "min_samples": 400},
+}  # fmt: skip
 METHODS = ("dense", "mp_global", "obs", "wanda", "iobs", "obs_structured")
 PRECISIONS = ("fp32", "int8", "int4")
 BOARDS = (
@@ -65,7 +71,8 @@ class Variants:
             for part in [("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                           "self_attn.out_proj", "fc1", "fc2")[layer % 6]]
         }  # fmt: skip
-        files = [f"onnx/{part}" for part in ("encoder.onnx", "decoder.onnx", "model.onnx")]
+        roles = ("encoder", "decoder") if family == "whisper" else ("model",)
+        graphs = {role: f"onnx/{role}.onnx" for role in roles}
         recipe = {
             "name": f"study-{number // 2000}", "models": [name for name, _ in MODELS],
             "prune": {"methods": list(METHODS), "sparsities": [n / 20 for n in range(20)]},
@@ -84,11 +91,11 @@ class Variants:
                            "corpus": "librispeech:test-clean", "fingerprint": f"{number:064x}",
                            "versions": {"torch": "2.13.0", "transformers": "5.23.0"}},
             "features": {"sampling_rate": 16000, "feature_size": 80, "n_fft": 400},
-            "decoding": {"prefix": [1, 2], "suppress": [], "end": [3], "max_length": 448},
-            "graphs": {"encoder": files[0], "decoder": files[1], "model": files[2]},
+            "decoding": DECODING[family],
+            "graphs": graphs,
             "weights": {}, "tokenizer": "tokenizer.json",
             "files": [{"path": path, "size": 10**6, "sha256": f"{number:064x}"}
-                      for path in (*files, "tokenizer.json")],
+                      for path in (*graphs.values(), "tokenizer.json")],
         }  # fmt: skip
 
     def measured(self, number: int, manifest: dict[str, Any], sha256: str) -> dict[str, Any]:

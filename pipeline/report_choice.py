@@ -11,6 +11,7 @@ from bench.estimates import machine_of
 from bench.groups import Group, group_of, labels
 from bench.rows import Row
 from bench.sources import Findings, Selection
+from bench.store.row_table import Reader
 from bench.store.summaries import Summary
 from pipeline.plots.lines import CONDITIONS, is_control
 from pipeline.plots.slides import COSTS, front
@@ -25,6 +26,16 @@ MOST_RESULTS, MOST_GROUPS = 1000, 24
 SHOWN_GROUPS, SHOWN_RESULTS = 5, 60
 #: Of these at most so many are dense models, so that there is room for others.
 _MOST_CONTROLS = 12
+
+
+#: What is read of a row to choose by it.
+_NEEDED = Reader([
+    "name", "family", "method", "achieved_percent", "wer", "wer_low", "wer_high", "size_mib",
+    "latency_ms", "latency_low_ms", "latency_high_ms", "real_time_factor", "memory_mib",
+    "problem", "precision", "model", "device", "machine", "threads", "settings", "verdicts",
+    "measured_at", "bundle_sha256", "corpus", "clips", "normalizer", "window", "timed_corpus",
+    "timed_clips",
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ def choose(selection: Selection) -> Choice:
     groups: list[_Group] = []
     answers: list[Answer] = []
     for device in selection.devices():
-        of_device = list(selection.rows(device=device))
+        of_device = list(selection.rows(device=device, reader=_NEEDED))
         mine = [*_answers(selection, of_device)]
         groups += _groups(of_device, mine)
         answers += mine

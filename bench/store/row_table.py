@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from operator import itemgetter
 from sys import intern
 from typing import Any, get_type_hints
 
@@ -37,17 +37,12 @@ _KINDS: dict[Any, tuple[str, tuple[type, ...]]] = {
     tuple[str, ...]: ("TEXT NOT NULL", (str,)),  # with a space between
 }
 _HINTS = get_type_hints(Row)
-_COLUMN_KINDS = [_KINDS[_HINTS[name]] for name in NAMES]
-_TEXTS_AT = [at for at, (_, allowed) in enumerate(_COLUMN_KINDS) if str in allowed]
-_numbers = itemgetter(*(at for at, (_, allowed) in enumerate(_COLUMN_KINDS) if float in allowed))
-_VERDICTS, _SUSTAINED = NAMES.index("verdicts"), NAMES.index("sustained")
-
 #: `identity` and `says` are those of Row, `folder` is where the bundle lay when it was measured.
 STATEMENT = (
     f"CREATE TABLE rows (/* {VERSION} */ "
     '"case" INTEGER PRIMARY KEY REFERENCES cases (id) ON DELETE CASCADE, '
     "identity TEXT NOT NULL, says INTEGER NOT NULL, folder TEXT NOT NULL, "
-    + ", ".join(f'"{name}" {kind}' for name, (kind, _) in zip(NAMES, _COLUMN_KINDS, strict=True))
+    + ", ".join(f'"{name}" {kind}' for name in NAMES for kind, _ in [_KINDS[_HINTS[name]]])
     + ") STRICT"
 )
 _INDEXES = (
@@ -56,7 +51,7 @@ _INDEXES = (
     "CREATE INDEX rows_by_name ON rows (name)",
     "CREATE INDEX rows_by_bundle ON rows (bundle_sha256)",
 )
-COLUMNS = ", ".join(f'rows."{name}"' for name in NAMES)
+_VERDICTS = NAMES.index("verdicts")
 _PUT = f"INSERT OR REPLACE INTO rows VALUES ({', '.join('?' * (4 + len(NAMES)))})"
 
 #: Parts of a measurement that are long and of which a row holds nothing.
@@ -180,33 +175,57 @@ def unreadable(name: str, device: str, job: str, sha256: str, measured_at: str) 
     return replace(bare, bundle_sha256=sha256 or None)
 
 
-def row_of(values: Sequence[Any]) -> Row:
-    """Of the values of COLUMNS; of such as no row can have one that says so.
+class Reader:
+    """From the values of some columns to rows; `columns` are to be asked for in this order.
 
-    Others may have written the file. Texts that many rows share are kept once.
+    Of values that no row can have it is one that says so, as others may have written the file.
+    Texts that many rows share are kept once.
     """
-    if not _are_sound(values):
-        return _damaged(dict(zip(NAMES, values, strict=True)))
-    found = list(values)
-    for at in _TEXTS_AT:
-        if found[at]:
-            found[at] = intern(found[at])
-    found[_VERDICTS] = _split(found[_VERDICTS])
-    found[_SUSTAINED] = bool(found[_SUSTAINED])
-    return Row(*found)
+
+    def __init__(self, names: Sequence[str]):
+        self.columns = ", ".join(f'rows."{name}"' for name in names)
+        self._names = names
+        self._allowed = [_KINDS[_HINTS[name]][1] for name in names]
+        self._known: dict[tuple[type, ...], bool] = {}
+        self._numbers = [at for at, kinds in enumerate(self._allowed) if float in kinds]
+        self._texts = [at for at, kinds in enumerate(self._allowed) if str in kinds]
+        self._verdicts = names.index("verdicts")
+        self._sustained = names.index("sustained") if "sustained" in names else None
+        self._make = _make_row if tuple(names) == NAMES else _part(names)
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """Of some columns alone a tuple with the names of Row, which is made in a fraction of the
+        time, for whoever reads no other."""
+        if not self._are_sound(values):
+            return _damaged(dict(zip(self._names, values, strict=True)))
+        found = list(values)
+        for at in self._texts:
+            if found[at]:
+                found[at] = intern(found[at])
+        found[self._verdicts] = _split(found[self._verdicts])
+        if self._sustained is not None:
+            found[self._sustained] = bool(found[self._sustained])
+        return self._make(found)
+
+    def _are_sound(self, values: Sequence[Any]) -> bool:
+        kinds = tuple(map(type, values))
+        if kinds not in self._known:
+            pairs = zip(kinds, self._allowed, strict=True)
+            self._known[kinds] = all(kind in allowed for kind, allowed in pairs)
+        if not self._known[kinds]:
+            return False
+        numbers = [value for at in self._numbers if (value := values[at]) is not None]
+        return not numbers or (min(numbers) >= 0 and sum(numbers) < math.inf)
 
 
-def _are_sound(values: Sequence[Any]) -> bool:
-    if not _are_kinds(tuple(map(type, values))):
-        return False
-    numbers = [value for value in _numbers(values) if value is not None]
-    return not numbers or (min(numbers) >= 0 and sum(numbers) < math.inf)
+def _make_row(values: Sequence[Any]) -> Row:
+    return Row(*values)
 
 
-@lru_cache(1024)
-def _are_kinds(kinds: tuple[type, ...]) -> bool:
-    pairs = zip(kinds, _COLUMN_KINDS, strict=True)
-    return all(kind in allowed for kind, (_, allowed) in pairs)
+def _part(names: Sequence[str]) -> Callable[[Sequence[Any]], Row]:
+    make: Any = namedtuple  # which wants its names as a literal
+    made: Callable[[Sequence[Any]], Row] = make("PartOfRow", names)._make
+    return made
 
 
 @lru_cache(1024)
@@ -216,7 +235,10 @@ def _split(verdicts: str) -> tuple[str, ...]:
 
 def _damaged(values: Mapping[str, Any]) -> Row:
     name, device, job, sha256, measured_at = (
-        values[key] if isinstance(values[key], str) else ""
+        value if isinstance(value := values.get(key), str) else ""
         for key in ("name", "device", "job", "bundle_sha256", "measured_at")
     )
     return unreadable(name, device, job, sha256, measured_at)
+
+
+WHOLE = Reader(NAMES)

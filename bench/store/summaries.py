@@ -18,7 +18,7 @@ from bench.agent.measurement import Measurement
 from bench.rows import Row
 from bench.store import folding
 from bench.store.connection import PATIENCE, no_progress, opened
-from bench.store.row_table import COLUMNS, Progress, row_of
+from bench.store.row_table import WHOLE, Progress, Reader
 from bench.store.store import Store
 from runtime.bundle import Manifest
 from speech.errors import BadInput
@@ -89,13 +89,15 @@ class Rows:
 
     def devices(self, chosen: Filter) -> list[str]:
         """That have such rows, in the order of import."""
-        where, words = chosen.condition()
+        where, words = replace(chosen, newest=False).condition()  # of some row it is the newest
         found = self._sql.execute(
             f'SELECT device FROM rows WHERE {where} GROUP BY device ORDER BY min("case")', words
         )
         return [device for (device,) in found]
 
-    def chosen(self, chosen: Filter, *, last: int | None = None) -> Iterator[Summary]:
+    def chosen(
+        self, chosen: Filter, *, last: int | None = None, reader: Reader = WHOLE
+    ) -> Iterator[Summary]:
         """In the order of import; with `last` only so many of the end."""
         where, words = chosen.condition()
         if last is not None:
@@ -103,15 +105,18 @@ class Rows:
                 f'rows."case" IN (SELECT rows."case" FROM rows WHERE {where}'
                 f' ORDER BY rows."case" DESC LIMIT {last})'
             )
-        return self._summaries(where, words)
+        return self._summaries(where, words, reader)
 
-    def _summaries(self, where: str, words: Sequence[object]) -> Iterator[Summary]:
+    def _summaries(
+        self, where: str, words: Sequence[object], reader: Reader = WHOLE
+    ) -> Iterator[Summary]:
         found = self._sql.execute(
-            f'SELECT rows."case", folder, {COLUMNS} FROM rows WHERE {where} ORDER BY rows."case"',
+            f'SELECT rows."case", folder, {reader.columns} FROM rows WHERE {where}'
+            ' ORDER BY rows."case"',
             words,
         )
         for number, folder, *values in found:
-            yield Summary(number, row_of(values), folder)
+            yield Summary(number, reader.row(values), folder)
 
 
 @dataclass(frozen=True)

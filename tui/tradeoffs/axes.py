@@ -34,7 +34,8 @@ class Axis:
     bounds: Callable[[Row], Bounds] = _unknown
 
     def value(self, row: Row) -> float | None:
-        return finite(self.read(row))
+        value = self.read(row)  # as `finite`, which is called for hundreds of thousands of rows
+        return value if value is not None and math.isfinite(value) else None
 
     def interval(self, row: Row) -> tuple[float, float] | None:
         low, high = map(finite, self.bounds(row))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from bench.report_files import csv_parts, json_parts
 from bench.results import write_results
 from bench.rows import Row, rows_from
 from bench.sources import open_selection, read_sources
-from bench.store import schema
+from bench.store import row_table, schema
 from bench.store.store import Store
 from bench.store.summaries import Filter, Summaries
 from benchmarks.large_store import write_store
@@ -107,13 +108,16 @@ def test_a_row_of_numbers_that_nobody_measured_costs_only_itself(place: Path, va
 def some_times(seed: int) -> list[Measurement]:
     """Few bundles, settings and moments, so that many are measured anew."""
     draw = random.Random(seed)
+    endings: list[dict[str, Any]] = [
+        {}, {}, {"samples": (), "latency": None}, {"error": "Was killed."}
+    ]  # fmt: skip
     return [
         replace(
             measurement(draw.choice("ab"), "obs", 0.5, 0.1, 10, device=draw.choice(["pi", "mac"])),
             measured_at=f"2026-0{draw.randrange(1, 4)}-01",
             settings={"threads": 1, "window": draw.choice([None, 5.0])},
             job=f"{number}",
-            **draw.choice([{}, {}, {"samples": (), "latency": None}, {"error": "Was killed."}]),
+            **draw.choice(endings),
         )
         for number in range(60)
     ]
@@ -230,6 +234,28 @@ def test_memory_does_not_grow_with_the_rows_that_are_written(
     [(few, peak_of_few), (many, peak_of_many)] = found
     assert many > 2.9 * few
     assert peak_of_many < 1.2 * peak_of_few
+
+
+def test_the_made_up_store_is_what_secateur_itself_would_keep(tmp_path: Path) -> None:
+    write_store(tmp_path / "small.sqlite", bundles=30, devices=2)
+    with Store.at(tmp_path / "small.sqlite") as store:
+        measured, manifests = store.measurements(), store.manifests()
+        assert store.problems == []
+    assert (len(measured), len(manifests)) == (60, 30)
+    assert rows(tmp_path / "small.sqlite") == rows_from(measured, manifests)
+
+
+@pytest.mark.parametrize("value", ["x", 1])
+def test_a_part_of_a_row_is_what_the_row_has(place: Path, value: object) -> None:
+    part = row_table.Reader(["name", "wer", "threads", "verdicts"])
+    with Summaries.at(place) as store:
+        found = [one.row for one in store.chosen(EVERYTHING, reader=part)]
+        wanted = [one.row for one in store.chosen(EVERYTHING)]
+    for row, whole in zip(found, wanted, strict=True):
+        assert (row.name, row.wer, row.threads) == (whole.name, whole.wer, whole.threads)
+        assert row.verdicts == whole.verdicts
+    damaged = part.row(["n", value, "x", "VALID"])
+    assert damaged.name == "n" and damaged.problem
 
 
 def test_the_parts_are_one_text() -> None:
