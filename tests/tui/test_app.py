@@ -252,7 +252,7 @@ async def test_without_marks_the_selected_one_is_held_against_the_dense_one(stor
 
 async def test_a_fifth_mark_is_refused_and_one_alone_is_no_comparison(store: Path) -> None:
     async with opened(store) as pilot:
-        await press(pilot, "/", *"broken", "enter", "c")
+        await press(pilot, "/", *"net-dense", "enter", "c")
         assert "Mark two to four" in seen(pilot)
         await press(pilot, "escape", "home", *["space", "down"] * 5)
         assert "Four are marked" in seen(pilot)
@@ -320,8 +320,11 @@ async def test_an_unfinished_and_a_broken_row_say_so(store: Path, tmp_path: Path
     async with opened(store) as pilot:
         await press(pilot, "/", *"half-b", "enter")
         await settled(pilot)
+        assert "by this search: n shows the next group" in read(pilot)
+        await press(pilot, "n")
+        await settled(pilot)
         assert "journal ends before anything" in seen(pilot)
-        await press(pilot, "escape", "slash", *"broken", "enter")
+        await press(pilot, "N", "escape", "slash", *"broken", "enter")
         await settled(pilot)
         assert "Took longer than 5 s" in seen(pilot)
 

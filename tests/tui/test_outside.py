@@ -205,9 +205,12 @@ async def test_what_cannot_be_remembered_is_said_when_the_app_ends(
         assert str(tmp_path / "config") in read(pilot).replace(" ", "")
         told: list[str] = []
         leave = pilot.app.exit
-        monkeypatch.setattr(
-            pilot.app, "exit", lambda message: (told.append(str(message)), leave(message=message))
-        )
+
+        def exit_saying(message: object) -> None:
+            told.append(str(message))
+            leave()
+
+        monkeypatch.setattr(pilot.app, "exit", exit_saying)
         await press(pilot, "q")
     assert pilot.app.return_code == 0
     assert str(tmp_path / "config") in told[0]

@@ -51,6 +51,8 @@ async def test_all_devices_are_one_table_and_one_plot_that_tells_them_apart(
         assert sorted(letters.values()) == ["a", "b"]
         for device, letter in letters.items():
             assert f"{letter} {device}" in told  # in the table and under the plot
+        await press(pilot, "x")  # one hides another at the same zeros
+        await settled(pilot)
         plotted = {cell for line in plot(pilot) for cell in line}
         assert {"a", "b"} <= plotted
         assert "●" not in plotted

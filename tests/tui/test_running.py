@@ -114,7 +114,12 @@ async def test_a_job_that_was_started_elsewhere_is_attached_to_and_goes_on_when_
         await until(pilot, lambda: job(pilot).begun is not None)
         farewells: list[str] = []
         leave = pilot.app.exit
-        monkeypatch.setattr(pilot.app, "exit", lambda message: (farewells.append(message), leave()))
+
+        def exit_saying(message: object) -> None:
+            farewells.append(str(message))
+            leave()
+
+        monkeypatch.setattr(pilot.app, "exit", exit_saying)
         await press(pilot, "q")
     assert farewells == [
         f"this: job {begun.id} goes on; `secateur bench attach this {begun.id}` follows it."

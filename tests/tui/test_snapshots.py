@@ -19,7 +19,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 #: The keys that lead to each screen.
 SCREENS = {
     "explore": ("down", "down", "r"),
-    "compare": ("escape", "home", "space", "down", "down", "space", "c"),
+    "compare": ("escape", "home", "space", "down", "space", "c"),
     "sensitivity": ("3",),
     "history": ("1", "4"),
     "run": ("5", "p", "enter", "e"),

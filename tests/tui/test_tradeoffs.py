@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -130,19 +131,13 @@ def test_wer_is_lost_against_the_best_dense_one_of_the_same_model() -> None:
 def test_zeros_that_bring_no_latency_are_told(
     latency: float, interval: tuple[float, float], is_warned: bool
 ) -> None:
-    base = Row(**{**vars(DENSE), "latency_low_ms": 19.5, "latency_high_ms": 20.5})
-    row = Row(
-        **{
-            **vars(CUT),
-            "latency_ms": latency,
-            "latency_low_ms": interval[0],
-            "latency_high_ms": interval[1],
-        }
-    )
+    base = replace(DENSE, latency_low_ms=19.5, latency_high_ms=20.5)
+    low, high = interval
+    row = replace(CUT, latency_ms=latency, latency_low_ms=low, latency_high_ms=high)
     warning = idle_zeros(row, dense_rows([base, row]))
     assert (warning is not None) == is_warned
     assert not warning or warning.startswith("70 % zeros brought no latency")
-    elsewhere = Row(**{**vars(row), "threads": 4})
+    elsewhere = replace(row, threads=4)
     assert idle_zeros(elsewhere, dense_rows([base])) is None
     assert idle_zeros(base, dense_rows([base])) is None
 

@@ -382,7 +382,8 @@ class ExploreScreen(ArrangingScreen, OutgoingScreen, PlottingScreen, Recommendin
         if told:
             self.query_one(Detail).tell(told)
         elif self.view.records:
-            self.query_one(Detail).say("Nothing is found by this search: escape clears it.")
+            more = "n shows the next group, " if len(self.view.groups) > 1 else ""
+            self.query_one(Detail).say(f"Nothing is found by this search: {more}escape clears it.")
 
     def _tell_head(self) -> None:
         view, place = self.view, self.place

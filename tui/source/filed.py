@@ -169,7 +169,7 @@ def _newest(summaries: Sequence[Summary]) -> list[Summary]:
     for one in summaries:
         if one.row.rank >= kept.get(one.row.identity, one).row.rank:
             kept[one.row.identity] = one
-    return list(kept.values())
+    return sorted(kept.values(), key=lambda one: one.number)
 
 
 def _is_of(row: Row, bundles: Mapping[str, Bundle]) -> bool:
