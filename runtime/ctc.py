@@ -61,6 +61,12 @@ class CtcRecognizer(PieceByPiece):
                 f"{bundle.tokenizer} has a symbol {highest}, and the model of its bundle has "
                 f"{count} symbols: it is another model's; export the bundle again."
             )
+        # Old checkpoints leave some symbols without a name, but not most of them.
+        if 2 * len(self._symbols) < count:
+            raise BadInput(
+                f"{bundle.tokenizer} names {len(self._symbols)} of the {count} symbols of its "
+                "bundle's model: it is another model's; export the bundle again."
+            )
         return count
 
     @property

@@ -92,5 +92,5 @@ VOCABULARIES: Edits = {
         False,
     ),
     "spells escapes": (_changed(lambda t: t.update({"\x1b[2J\x9b": 5})), True),
-    "has no symbols": (_whole(b"{}"), True),
+    "has no symbols": (_whole(b"{}"), False),
 }

@@ -94,7 +94,7 @@ def bench(
 def test_a_sound_bundle_is_measured_beside_them(
     bench: Callable[[list[Path]], None], made: Make
 ) -> None:
-    bench([made(one, f"h{number}") for number, one in enumerate(SOME[::4])])
+    bench([made(one, f"h{number:03}") for number, one in enumerate(SOME[::4])])
 
 
 @pytest.mark.long
@@ -102,4 +102,4 @@ def test_a_sound_bundle_is_measured_beside_them(
 def test_a_sound_bundle_is_measured_beside_all_of_them(
     part: int, bench: Callable[[list[Path]], None], made: Make
 ) -> None:
-    bench([made(one, f"h{number}") for number, one in enumerate(ALL[part::8])])
+    bench([made(one, f"h{number:03}") for number, one in enumerate(ALL[part::8])])

@@ -127,8 +127,16 @@ def with_tokenizer(edit: Callable[[Any], None], folder: Path) -> Bundle:
     return Bundle(place, whisper()[1].manifest)
 
 
-def test_a_table_of_symbols_of_another_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ('{"a": 31}', "has a symbol 31, and the model of its bundle has 31 symbols"),
+        ("{}", "names 0 of the 31 symbols"),
+        ('{"a": 1, "b": 2, "|": 3}', "names 3 of the 31 symbols"),
+    ],
+)
+def test_a_table_of_symbols_of_another_model(table: str, fault: str, tmp_path: Path) -> None:
     place = Path(shutil.copytree(sew()[1].folder, tmp_path / "tiny"))
-    (place / "vocab.json").write_text('{"a": 31}')
-    with pytest.raises(BadInput, match="has a symbol 31, and the model of its bundle has 31 symb"):
+    (place / "vocab.json").write_text(table)
+    with pytest.raises(BadInput, match=fault):
         open_recognizer(Bundle(place, sew()[1].manifest))
