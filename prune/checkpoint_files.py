@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from prune.packed_weights import PACKED_WEIGHTS, PLAIN_WEIGHTS, is_packed
 from runtime.bundle import Family
 from runtime.packed.reader import PackedFile
+from runtime.packed.rounded import rounded_names
 from speech.errors import BadInput, InputWarning
 from speech.parsed import json_from
 
@@ -201,7 +202,7 @@ def weight_shapes(folder: Path, name: str) -> tuple[str, dict[str, tuple[int, ..
     """
     if is_packed(folder):
         packed = PackedFile.open(folder / PACKED_WEIGHTS)
-        return PACKED_WEIGHTS, {key: packed.shape(key) for key in packed.names()}
+        return PACKED_WEIGHTS, {key: packed.shape(key) for key in rounded_names(packed)}
     if (folder / PLAIN_WEIGHTS).is_file():
         try:
             with safe_open(folder / PLAIN_WEIGHTS, "numpy") as file:

@@ -44,13 +44,20 @@ def write_rounded(
     return write_packed(path, arrays, half="all" if values == "fp16" else "none", zstd=zstd)
 
 
+def rounded_names(packed: PackedFile) -> list[str]:
+    """Of what was given to be written."""
+    names = set(packed.names())
+    return [
+        name
+        for name in packed.names()
+        if not (name.endswith(_SCALE) and name.removesuffix(_SCALE) in names)
+    ]
+
+
 def rounded_arrays(packed: PackedFile) -> Arrays:
     """What was given to be written, but for the rounding; one array at a time."""
     names = set(packed.names())
-    for name in packed.names():
-        whole = name.removesuffix(_SCALE)
-        if whole != name and whole in names:
-            continue
+    for name in rounded_names(packed):
         array = packed.array(name)
         yield name, _widened(packed, name, array) if name + _SCALE in names else array
 

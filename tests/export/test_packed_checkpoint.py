@@ -232,8 +232,8 @@ def unparse(path: Path) -> None:
     ("name", "spoil", "sentence"),
     [
         (PACKED_WEIGHTS, shorten, f"{PACKED_WEIGHTS} is no sound safetensors file"),
-        (PACKED_WEIGHTS, forget_a_weight, "does not fit the list of arrays|lacks 4 weights"),
-        ("generation_config.json", unparse, r"generation_config\.json is not JSON"),
+        (PACKED_WEIGHTS, forget_a_weight, "has weights that its configuration does not know"),
+        ("generation_config.json", unparse, r"generation_config\.json cannot be read .*: copy it"),
         ("config.json", unparse, r"config\.json is not a configuration"),
     ],
 )
@@ -258,7 +258,7 @@ def test_a_packed_file_of_another_model(
     for checkpoint in (tiny_whisper, tiny_sew):
         pack_checkpoint(Path(checkpoint.source), tmp_path / checkpoint.family)
     shutil.copyfile(tmp_path / "ctc" / PACKED_WEIGHTS, tmp_path / "whisper" / PACKED_WEIGHTS)
-    with pytest.raises(BadInput, match=r"lacks .* weights that its configuration asks for"):
+    with pytest.raises(BadInput, match="has no decoder, so the model cannot give text"):
         load(tmp_path / "whisper")
     config = json.loads((tmp_path / "ctc" / "config.json").read_text())
     (tmp_path / "ctc" / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))

@@ -187,7 +187,7 @@ def test_what_a_run_writes_says_what_was_scored_and_what_was_timed(
     for name in (row.name for row in outcome.rows):
         manifest = Bundle.open(tmp_path / "out" / name).manifest
         assert manifest.score is not None
-        told = [manifest.score[key] for key in ("corpus", "corpus_set", "clip_set")]
+        told = [getattr(manifest.score, key) for key in ("corpus", "corpus_set", "clip_set")]
         assert told == [corpus.name, corpus.clip_set, corpus.clip_set]
     assert {row.timed_clips for row in outcome.rows} == {f"2 clips ({corpus.first(2).clip_set})"}
     assert not any("OTHER_CLIPS" in row.verdicts for row in outcome.rows)

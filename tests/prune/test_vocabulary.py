@@ -65,7 +65,7 @@ def test_a_trimmed_model_exports(tiny_whisper: Checkpoint, tmp_path: Path) -> No
     bundle = bundle_of(tiny_whisper, tmp_path / "bundle")  # checks parity
     vocab = json.loads(bundle.tokenizer.read_text())["model"]["vocab"]
     assert len(vocab) < len(kept) < 300
-    assert bundle.manifest.decoding["end"] == [tiny_whisper.model.config.eos_token_id]
+    assert bundle.manifest.decoding.end == (tiny_whisper.model.config.eos_token_id,)
 
 
 def multilingual(checkpoint: Checkpoint) -> Checkpoint:
