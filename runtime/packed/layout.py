@@ -4,14 +4,14 @@ import json
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.json_fields import JsonFields
 from speech.errors import BadInput
+from speech.records import Count, Length, Range, record_from, shortened
 
 VERSION = 1
 
@@ -43,18 +43,17 @@ MOST_DIMENSIONS = 32
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One array: what reading gives, and how it is stored."""
+class Storage:
+    """What reading one array gives, and how it is stored."""
 
-    name: str
     dtype: str
     #: `dtype`, or float16 for an array of float32.
     stored: str
-    shape: tuple[int, ...]
+    shape: Annotated[tuple[Count, ...], Length(MOST_DIMENSIONS)]
     #: The byte that all bytes of an element without a value hold; null where every element has one.
-    fill: int | None
+    fill: Annotated[int, Range(0, 255)] | None
     #: Elements that have a value.
-    count: int
+    count: Count
     #: The blobs that are zstd frames.
     zstd: tuple[Blob, ...]
 
@@ -69,42 +68,44 @@ class Entry:
         values = self.count * np.dtype(self.stored).itemsize
         return {"v": values} if self.fill is None else {"m": (self.size + 7) // 8, "v": values}
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "dtype": self.dtype,
-            "stored": self.stored,
-            "shape": self.shape,
-            "fill": self.fill,
-            "count": self.count,
-            "zstd": self.zstd,
-        }
-
-    @classmethod
-    def from_json(cls, name: str, data: object, where: str) -> Self:
-        with JsonFields(data, where) as fields:
-            entry = cls(
-                name=name,
-                dtype=fields.text("dtype"),
-                stored=fields.text("stored"),
-                shape=_shape(fields),
-                fill=None if fields.is_null("fill") else fields.whole("fill"),
-                count=fields.whole("count"),
-                zstd=_compressed(fields),
-            )
-            entry._check(fields)
-            return entry
-
-    def _check(self, fields: JsonFields) -> None:
+    def check(self) -> None:
+        """Whether its fields fit each other; raises ValueError."""
         if self.dtype not in TYPES.values():
-            raise fields.wrong("dtype", f"is {self.dtype!r}, which is no known type")
+            raise ValueError(f"'dtype' is {shortened(self.dtype)}, which is no known type")
         if self.stored != self.dtype and (self.stored, self.dtype) != ("float16", "float32"):
-            raise fields.wrong("stored", f"is {self.stored!r} for an array of {self.dtype}")
-        if self.fill and (self.fill > 255 or np.dtype(self.stored).itemsize > 1):
-            raise fields.wrong("fill", f"is {self.fill} for an array of {self.stored}")
+            raise ValueError(f"'stored' is {shortened(self.stored)} for an array of {self.dtype}")
+        if self.fill and np.dtype(self.stored).itemsize > 1:
+            raise ValueError(f"'fill' is {self.fill} for an array of {self.stored}")
         if self.count > self.size or (self.fill is None and self.count < self.size):
-            raise fields.wrong("count", f"is {self.count} for an array of {self.size} elements")
+            raise ValueError(f"'count' is {self.count} for an array of {self.size} elements")
         if any(blob not in self.blobs for blob in self.zstd):
-            raise fields.wrong("zstd", "names a part that the array does not have")
+            raise ValueError("'zstd' names a part that the array does not have")
+
+
+@dataclass(frozen=True)
+class Entry(Storage):
+    """One array of a packed file."""
+
+    name: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(Storage)}
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What the list of every version begins with."""
+
+    ignores_unknown_keys: ClassVar[bool] = True
+    version: Count
+
+
+@dataclass(frozen=True)
+class _Listing:
+    version: Count
+    check: Count
+    names: tuple[str, ...]
+    arrays: tuple[Storage, ...]
 
 
 #: The blob that every packed file begins with, and so no array of a plain one may be called so.
@@ -142,65 +143,46 @@ def to_text(entries: Sequence[Entry]) -> str:
 
 def from_text(text: str, where: str) -> list[Entry]:
     """The entries that a text holds; `where` says in every complaint which file it is of."""
-    with JsonFields(_parsed(text, where), where) as fields:
-        version = fields.whole("version")
+    data = _parsed(text, where)
+    try:
+        version = record_from(_Version, data).version
         if version != VERSION:
             raise BadInput(
                 f"{where} is a packed file of version {version} and this Secateur reads version "
                 f"{VERSION}: export the bundle again, or update Secateur."
             )
-        names, arrays = fields.objects("names"), fields.objects("arrays")
-        if fields.whole("check") != _checksum(names, arrays):
-            raise fields.wrong("check", "does not fit the list of arrays, which has changed")
-        if len(names) != len(arrays):
-            raise fields.wrong("names", f"lists {len(names)} names for {len(arrays)} arrays")
-        return [
-            Entry.from_json(name, array, f"{where}, array {name!r}")
-            for name, array in zip(_distinct(names, fields), arrays, strict=True)
-        ]
+        return _entries(record_from(_Listing, data), data)
+    except ValueError as error:
+        raise BadInput(f"{where}: {error}: export the bundle again, or update Secateur.") from error
 
 
-def _parsed(text: str, where: str) -> object:
+def _entries(listing: _Listing, data: dict[str, Any]) -> list[Entry]:
+    """Checked against each other; raises ValueError."""
+    names = listing.names
+    if listing.check != _checksum(data["names"], data["arrays"]):
+        raise ValueError("'check' does not fit the list of arrays, which has changed")
+    if len(names) != len(listing.arrays):
+        raise ValueError(f"'names' lists {len(names)} names for {len(listing.arrays)} arrays")
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise ValueError(f"'names' lists {shortened(twice)} twice")
+    for name, array in zip(names, listing.arrays, strict=True):
+        try:
+            array.check()
+        except ValueError as error:
+            raise ValueError(f"array {shortened(name)}: {error}") from error
+    return [
+        Entry(**vars(array), name=name) for name, array in zip(names, listing.arrays, strict=True)
+    ]
+
+
+def _parsed(text: str, where: str) -> Any:
     try:
         data = json.loads(text)
         json.dumps(data)  # what is nested too deeply for this must not reach the checksum
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The list of arrays in {where} is no valid JSON: copy it again.") from error
     return data
-
-
-def _distinct(names: Sequence[object], fields: JsonFields) -> list[str]:
-    seen: dict[str, None] = {}
-    for name in names:
-        if not isinstance(name, str):
-            raise fields.wrong("names", f"holds {name!r}, which is no text")
-        if name in seen:
-            raise fields.wrong("names", f"lists {name!r} twice")
-        seen[name] = None
-    return list(seen)
-
-
-def _shape(fields: JsonFields) -> tuple[int, ...]:
-    lengths = []
-    for length in fields.objects("shape"):
-        if not isinstance(length, int) or isinstance(length, bool) or length < 0:
-            raise fields.wrong("shape", f"holds {length!r}, which is no length")
-        lengths.append(length)
-    if len(lengths) > MOST_DIMENSIONS:
-        raise fields.wrong("shape", f"has {len(lengths)} dimensions")
-    return tuple(lengths)
-
-
-def _compressed(fields: JsonFields) -> tuple[Blob, ...]:
-    blobs: list[Blob] = []
-    for blob in fields.objects("zstd"):
-        if blob == "m":
-            blobs.append("m")
-        elif blob == "v":
-            blobs.append("v")
-        else:
-            raise fields.wrong("zstd", f"names {blob!r}, which is no part of an array")
-    return tuple(blobs)
 
 
 def _checksum(names: Sequence[object], arrays: Sequence[object]) -> int:

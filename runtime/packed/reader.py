@@ -199,7 +199,7 @@ def _plain_entries(file: Any, path: Path) -> dict[str, Entry]:
                 f"The array {name!r} of {path} is of {stored.get_dtype()}, which numpy cannot hold."
             )
         shape = tuple(stored.get_shape())
-        entries[name] = Entry(name, dtype, dtype, shape, None, math.prod(shape), ())
+        entries[name] = Entry(dtype, dtype, shape, None, math.prod(shape), (), name)
     return entries
 
 

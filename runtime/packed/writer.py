@@ -119,7 +119,7 @@ def _pack(
     best_fill, parts, small = min(stored, key=lambda form: _cost(form[2]))
     count = parts["v"].size // flat.itemsize
     zstd_of = tuple(blob for blob in parts if small[blob] is not parts[blob])
-    entry = Entry(name, dtype, flat.dtype.name, array.shape, best_fill, count, zstd_of)
+    entry = Entry(dtype, flat.dtype.name, array.shape, best_fill, count, zstd_of, name)
     return entry, small
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from pipeline.plots.comparison import compared, draw_comparison
 from pipeline.plots.sources import read_runs
 from pipeline.sweep_results import Point, Sweep
 from tests.pipeline.command_line import assert_one_sentence, secateur
-from tests.tui.measured import measurement
+from tests.tui.measured import measurement as measurement_of
 from tui.tradeoffs.axes import SPARSITY, WER
+
+measurement = partial(measurement_of, model="models/toy")
 
 
 def score(wer: float) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_what_does_not_shrink_is_a_plain_safetensors_file(tmp_path: Path) -> Non
     assert PackedFile.open(tmp_path / "x").names() == ("a", "b")
 
 
-@pytest.mark.parametrize("name", ["__metadata__", "\udc80", "a\0b", "0v", "", '"\n'])
+@pytest.mark.parametrize("name", ["__metadata__", "a\0b", "0v", "", '"\n'])
 def test_no_name_collides(tmp_path: Path, name: str) -> None:
     arrays = {name: pruned((3,), "float32", 0.0), "1m": pruned((999,), "float32", 0.9)}
     write_packed(tmp_path / "x", arrays)
