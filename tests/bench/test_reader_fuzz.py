@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -23,12 +23,16 @@ from bench.remote.devices import read_devices
 from bench.remote.facts import facts_from, facts_here
 from bench.remote.here import Here
 from bench.report import markdown
-from bench.report_files import csv_text
-from bench.results import read_results, write_results
+from bench.report_files import csv_parts, json_parts
+from bench.results import write_results
 from bench.rows import rows_from
-from bench.sources import newest
+from bench.sources import open_selection
+from bench.store import row_table
+from bench.store.connection import no_progress
 from bench.store.journal_lines import JobFolder, read_lines
+from bench.store.row_table import NAMES
 from bench.store.store import Store
+from bench.store.summaries import Filter
 from speech.errors import BadInput
 from speech.lines import raw_lines
 from tests.bench.store.journals import small_job
@@ -101,6 +105,21 @@ def test_jobs(cases: int) -> None:
             assert job_from(table, "job.json").id
 
 
+def look_at(place: Path) -> int:
+    """As the commands do: the rows that are shown and written, then whole measurements."""
+    with a_sentence_at_most(), open_selection([place], chosen=Filter()) as selection:
+        summaries = list(selection.rows())
+        rows = [one.row for one in summaries]
+        assert markdown(rows)
+        assert "".join(csv_parts(rows))
+        assert len(json.loads("".join(json_parts(rows)))) == len(rows)
+        selection.findings(one.number for one in summaries)
+        for problem in selection.problems:
+            check(problem)
+        return len(rows)
+    return 0
+
+
 @often
 def test_results_files(cases: int, tmp_path: Path) -> None:
     rng, file = np.random.default_rng(2), tmp_path / "results.jsonl"
@@ -115,13 +134,7 @@ def test_results_files(cases: int, tmp_path: Path) -> None:
             file.write_text("\n".join(changed))
         else:
             file.write_bytes(scrambled("\n".join(map(json.dumps, lines)).encode(), rng))
-        problems: list[str] = []
-        with a_sentence_at_most():
-            rows = rows_from(newest(read_results(file, problems)))
-            assert markdown(rows)
-            assert csv_text(rows)
-        for problem in problems:
-            check(problem)
+        look_at(file)
 
 
 @often
@@ -135,19 +148,28 @@ def test_rows_of_the_store(cases: int, tmp_path: Path) -> None:
         lambda: json.dumps(mutated(json.loads(sound.to_json()), rng)),
         lambda: scrambled(sound.to_json().encode(), rng),
     ]
-    with closing(sqlite3.connect(place)) as sql, Store.at(place) as store:
+    columns = [name for name in NAMES if name != "verdicts"]
+    with closing(sqlite3.connect(place)) as sql:
         sql.execute("PRAGMA synchronous = OFF")
         for number in range(cases):
             text = change[number % 2]()
             with sql:
                 sql.execute("UPDATE cases SET measurement = ? WHERE name = 'a'", (text,))
-            store.problems.clear()
-            found = store.measurements()
-            assert found[-1] == other
-            assert len(found) + len(store.problems) == 2
-            for problem in store.problems:
-                check(problem)
-            assert markdown(rows_from(found))
+            assert look_at(place) == 2
+            with Store.at(place) as store:
+                found = store.measurements()
+                assert found[-1] == other
+                assert len(found) + len(store.problems) == 2
+                for problem in store.problems:
+                    check(problem)
+            if number % 20 == 0:
+                with sql:
+                    row_table.make_anew(sql, no_progress)
+            column = columns[int(rng.integers(len(columns)))]
+            with sql, suppress(sqlite3.IntegrityError):
+                value = mutated("x" if number % 3 else 1.5, rng)
+                value = value if isinstance(value, int | float | str | None) else json.dumps(value)
+                sql.execute(f'UPDATE rows SET "{column}" = ? WHERE "case" = 1', (value,))
 
 
 def sound_journal() -> bytes:

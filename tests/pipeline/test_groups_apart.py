@@ -14,7 +14,8 @@ import pytest
 from bench.agent.measurement import Measurement
 from bench.report_page import Grid
 from bench.results import write_results
-from bench.sources import Findings, newest
+from bench.sources import Findings
+from bench.store.store import Store
 from pipeline.report_rows import groups_of, results_of
 from pipeline.report_winners import winners
 from runtime.bundle import Bundle
@@ -156,8 +157,12 @@ def test_other_programs_get_the_speech_of_each_row(store: Path) -> None:
 def test_a_later_look_at_other_clips_replaces_nothing(store: Path) -> None:
     found = json.loads(secateur("results", str(store), "--json").stdout)
     assert [row["name"] for row in found].count("tiny-dense") == 2
-    again = [*REAL, replace(REAL[0], measured_at="2027-01-01")]
-    assert [one.measured_at[:4] for one in newest(again)] == ["2026", "2027"]
+    later = replace(REAL[0], measured_at="2027-01-01", job="later")
+    with Store.at(store) as opened:
+        opened.add_results([later], "pi")
+    found = json.loads(secateur("results", str(store), "--json").stdout)
+    dates = [row["measured_at"][:4] for row in found if row["name"] == "tiny-dense"]
+    assert sorted(dates) == ["2026", "2027"]
 
 
 def test_a_plot_joins_no_points_of_different_speech(tmp_path: Path) -> None:

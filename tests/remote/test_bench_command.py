@@ -58,7 +58,7 @@ def test_this_machine_and_a_device_give_the_same_kind_of_record(
         *words, "--device", "this,pi,off", "--samples", "2", "--json", "-o", str(results)
     )
     assert done.returncode == 2, done.stderr
-    assert "The device off (me@127.0.0.1:1) cannot be reached" in done.stderr.splitlines()[-1]
+    assert "The device off (me@127.0.0.1:1) cannot be reached" in done.stderr.splitlines()[-1], done
     here, there = json.loads(done.stdout)
     assert [found["environment"]["device"] for found in (here, there)] == ["this", "pi"]
     assert kinds_in(here) == kinds_in(there)
@@ -224,7 +224,7 @@ def test_a_clip_that_nobody_can_hear_is_named_as_the_user_knows_it(
     broken = corpus / "1.flac"
     broken.write_bytes(broken.read_bytes()[:200])
     done = secateur(*once_here, "--count", "2")
-    assert_one_sentence(done, f"secateur: {broken} is not a sound file")
+    assert_one_sentence(done, f"secateur: {broken} is damaged or cut short")
 
 
 def test_a_job_that_is_kept_twice_is_there_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bench.remote.work import Request, Worker
 from prune.checkpoint import open_checkpoint
 from prune.listen import transcribe
 from speech.corpora import open_corpus
-from speech.scoring import score
+from speech.scoring import score_on
 from tests.export.exported import demo
 from tests.remote.sshd import Board
 
@@ -32,7 +32,7 @@ def test_a_device_hears_what_pytorch_hears_clip_for_clip(board: Board, worker: W
             (clip.name, clip.text, text) for clip, text in zip(corpus.clips, texts, strict=True)
         ]
         assert [(heard.clip, heard.reference, heard.text) for heard in found.transcripts] == wanted
-        host = score([clip.text for clip in corpus.clips], texts, normalizer=corpus.normalizer)
+        host = score_on(corpus, texts)
         assert found.score == host.to_json()
         assert host.words > 20
         assert host.wer < 0.2

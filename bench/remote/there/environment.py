@@ -24,7 +24,8 @@ MADE = "made.txt"
 #: What the agent's processes import between them; the last ones only once they hear something.
 MODULES = (
     *("bench.agent.supervisor", "bench.agent.turn_process", "bench.agent.sampler"),
-    *("runtime.recognizer", "speech.audio", "soundfile", "soxr", "numpy.fft", "numpy.ma"),
+    *("runtime.recognizer", "speech.audio", "speech.decoder"),
+    *("soundfile", "soxr", "numpy.fft", "numpy.ma"),
 )
 
 
