@@ -33,10 +33,12 @@ class Shown(io.TextIOWrapper):
     def __init__(self, stream: Any):
         self._stream = stream  # which closes its file when nobody has it any more
         self._file = stream.fileno()
+        # Its own descriptor: speech.decoder leads standard error elsewhere for moments.
+        self._own = os.dup(self._file)
         self._called = {1: "standard output", 2: "standard error"}.get(self._file, stream.name)
         self._is_terminal = stream.isatty()
         super().__init__(
-            open(self._file, "wb", closefd=False),  # noqa: SIM115 - of a number
+            os.fdopen(self._own, "wb"),
             encoding=stream.encoding,
             errors="visible",
             line_buffering=stream.line_buffering or stream.write_through,
@@ -77,6 +79,7 @@ class Shown(io.TextIOWrapper):
         """Or Python would try again, and complain, when it ends."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._file)
+        os.dup2(nowhere, self._own)
         os.close(nowhere)
 
 

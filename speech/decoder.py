@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from io import FileIO
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -77,19 +78,41 @@ class Decoder:
         self._sound.close()
 
 
-@contextmanager
-def _no_remarks() -> Iterator[None]:
-    """mpg123 writes what it thinks of a damaged MP3 to standard error, and no option stops it."""
+class _StandardError:
+    """Led nowhere while any thread is in there; whoever comes last leads it back."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._kept: int | None = None
+
+    @contextmanager
+    def led_nowhere(self) -> Iterator[None]:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._kept = _replaced()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0 and self._kept is not None:
+                    os.dup2(self._kept, 2)
+                    os.close(self._kept)
+
+
+def _replaced() -> int | None:
+    """What it was before; nothing where it is closed, and nothing can be written."""
     try:
         kept = os.dup(2)
-    except OSError:  # it is closed, and nothing can be written
-        yield
-        return
+    except OSError:
+        return None
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    return kept
+
+
+#: mpg123 writes what it thinks of a damaged MP3 to standard error, and no option stops it.
+_no_remarks = _StandardError().led_nowhere

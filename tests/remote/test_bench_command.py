@@ -58,7 +58,10 @@ def test_this_machine_and_a_device_give_the_same_kind_of_record(
         *words, "--device", "this,pi,off", "--samples", "2", "--json", "-o", str(results)
     )
     assert done.returncode == 2, done.stderr
-    assert "The device off (me@127.0.0.1:1) cannot be reached" in done.stderr.splitlines()[-1], done
+    assert (
+        "The device off (me@127.0.0.1:1) cannot be reached"
+        in (done.stderr.splitlines() or [""])[-1]
+    ), repr(done)
     here, there = json.loads(done.stdout)
     assert [found["environment"]["device"] for found in (here, there)] == ["this", "pi"]
     assert kinds_in(here) == kinds_in(there)

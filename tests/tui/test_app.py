@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,6 @@ from bench.store.store import Store
 from runtime.bundle import Bundle
 from tests.tui.measured import add_half_a_journal, make_file, make_store, measurement
 from tests.tui.walking import explore, names, opened, press, read, seen, selected
-from tui.__main__ import main
 from tui.picture import settled
 from tui.widgets.scatter import Scatter
 from tui.widgets.table import VariantTable
@@ -382,40 +378,3 @@ async def test_q_leaves(store: Path) -> None:
     async with opened(store) as pilot:
         await press(pilot, "q")
     assert pilot.app.return_code == 0
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "there is no such results file"),
-        (b"{", "line 1"),
-        (b"[]", "line 1: the record is not an object"),
-        (b'{"bundle": 3}', "line 1"),
-        (b"\xff\xfe", "not UTF-8 text"),
-        (b'{"latency": NaN}', "line 1"),
-    ],
-)
-async def test_a_bad_results_file_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, complaint: str
-) -> None:
-    file = tmp_path / "results.jsonl"
-    if content is not None:
-        file.write_bytes(content)
-    assert main([str(file)]) == 2
-    said = capsys.readouterr().err
-    assert complaint in said
-    assert said.count("\n") == 1
-
-
-async def test_without_results_the_command_shows_the_demo_or_says_what_to_run(
-    tmp_path: Path,
-) -> None:
-    homeless = {**os.environ, "SECATEUR_STORE": str(tmp_path / "s.sqlite"),
-                "SECATEUR_DATA": str(tmp_path)}  # fmt: skip
-    command = [sys.executable, "-m", "pipeline", "tui"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=homeless, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 2
-    assert "Nothing is stored" in done.stderr
-    assert "Traceback" not in done.stderr
