@@ -59,8 +59,18 @@ def assert_nothing_ran(done: subprocess.CompletedProcess[str], marker: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("kind", ["whisper", "sew", "wav2vec2"])
-@pytest.mark.parametrize("door", DOORS)
+#: Doors behind which much is done after the checkpoint is open, which any kind shows.
+SLOW = ("run", "export-optimum", "sensitivity")
+
+
+@pytest.mark.parametrize(
+    ("door", "kind"),
+    [
+        pytest.param(door, kind, marks=[pytest.mark.long] if door in SLOW and kind != "sew" else [])
+        for door in DOORS
+        for kind in ("whisper", "sew", "wav2vec2")
+    ],
+)
 def test_no_command_runs_it(
     tiny_folders: dict[str, Path], tmp_path: Path, door: str, kind: str
 ) -> None:

@@ -8,6 +8,9 @@ import re
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,17 +33,50 @@ with bars("pi: ") as report:
 """
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True,
-        text=True, timeout=120, check=True,
+@dataclass
+class Waiting:
+    """Commands that mostly sleep, so they do it side by side."""
+
+    piped: subprocess.Popen[str]
+    silenced: subprocess.Popen[str]
+    deaf: subprocess.Popen[str]
+    in_terminal: subprocess.Popen[str]
+    terminal: int
+
+
+def begun(code: str, stderr: int = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=stderr, text=True,
     )  # fmt: skip
 
 
-def test_in_a_pipe_a_line_every_few_seconds_says_what_is_done_and_how_long_it_takes() -> None:
-    done = run(SLOW.format(silent=2.5), **ON)
-    assert done.stdout == ""
-    first, *others = done.stderr.splitlines()
+@pytest.fixture(scope="module")
+def waiting() -> Iterator[Waiting]:
+    terminal, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    deaf = "import sys, os; os.close(2)\n" + SLOW.format(silent=2) + "\nprint('done')"
+    found = Waiting(
+        piped=begun(SLOW.format(silent=2.5), **ON),
+        silenced=begun(SLOW.format(silent=2), SECATEUR_PROGRESS="off"),
+        deaf=begun(deaf, **ON),
+        in_terminal=begun(SLOW.format(silent=3), stderr=theirs, TERM="xterm", COLUMNS="80", **ON),
+        terminal=terminal,
+    )
+    os.close(theirs)
+    yield found
+    os.close(terminal)
+    for process in (found.piped, found.silenced, found.deaf, found.in_terminal):
+        process.kill()
+        process.communicate()
+
+
+def test_in_a_pipe_a_line_every_few_seconds_says_what_is_done_and_how_long_it_takes(
+    waiting: Waiting,
+) -> None:
+    said, told = waiting.piped.communicate(timeout=60)
+    assert (waiting.piped.returncode, said) == (0, "")
+    first, *others = told.splitlines()
     assert re.fullmatch(r"pi: opening the model, \d s so far", first)
     assert others
     for line in others:
@@ -49,37 +85,32 @@ def test_in_a_pipe_a_line_every_few_seconds_says_what_is_done_and_how_long_it_ta
         )
 
 
-def test_in_a_terminal_a_bar_moves_while_nothing_is_reported() -> None:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW.format(silent=3)],
-        stderr=theirs, env={**os.environ, **ON, "TERM": "xterm", "COLUMNS": "80"},
-    )  # fmt: skip
-    os.close(theirs)
+def test_in_a_terminal_a_bar_moves_while_nothing_is_reported(waiting: Waiting) -> None:
     shown = b""
-    try:
-        while part := os.read(ours, 4096):
+    with suppress(OSError):  # the other end is closed
+        while part := os.read(waiting.terminal, 4096):
             shown += part
-    except OSError:
-        pass  # the other end is closed
-    finally:
-        os.close(ours)
-    assert process.wait(60) == 0
+    assert waiting.in_terminal.wait(60) == 0
     times = re.findall(r"pi: opening the model \[00:0(\d)\]", shown.decode())
     assert len(set(times)) > 1
     assert re.search(r"pi: transcribing: +\d+%\|.*\d+/40 \[\d+:\d+<\d+:\d+", shown.decode())
 
 
-def test_it_can_be_silenced_and_nothing_short_is_mentioned() -> None:
-    assert run(SLOW.format(silent=2), SECATEUR_PROGRESS="off").stderr == ""
+def test_it_can_be_silenced(waiting: Waiting) -> None:
+    assert waiting.silenced.communicate(timeout=60) == ("", "")
+    assert waiting.silenced.returncode == 0
+
+
+def test_nothing_short_is_mentioned() -> None:
     quick = "from pipeline.progress import bars\nwith bars() as report: report('quick', 1, 9)"
-    assert run(quick, **ON).stderr == ""
+    process = begun(quick, **ON)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
 
 
-def test_a_reader_that_goes_away_stops_nothing() -> None:
-    code = "import sys, os; os.close(2)\n" + SLOW.format(silent=2) + "\nprint('done')"
-    assert run(code, **ON).stdout == "done\n"
+def test_a_reader_that_goes_away_stops_nothing(waiting: Waiting) -> None:
+    assert waiting.deaf.communicate(timeout=60)[0] == "done\n"
+    assert waiting.deaf.returncode == 0
 
 
 def test_what_is_left_is_reckoned_from_the_pace_of_the_step_alone() -> None:
