@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from prune.checkpoint import Checkpoint
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = item.get_closest_marker("long_but")
+        if mark and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            case = {str(value) for value in item.callspec.params.values()}
+            if not case & set(mark.args):
+                item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the tiny checkpoints by family; not to be written to."""

@@ -17,6 +17,9 @@ from tests.tiny_models import CTC_SHAPE
 #: The last one hears 149 positions, many times as far as any distance is told apart.
 SAMPLES = (2_000, 3_777, 48_000)
 
+NO_BUCKETS = {"position_buckets": -1, "max_position_embeddings": 16}
+ONE_WAY = {"position_buckets": 8, "pos_att_type": ("p2c",), "share_att_key": False}
+
 
 def sew_d(**settings: Any) -> Any:
     from transformers import SEWDConfig, SEWDForCTC
@@ -42,15 +45,16 @@ def assert_the_graph_says_the_same(model: Any, path: Path) -> None:
         assert np.abs(found - expected).max() < 2e-4 < 0.5 < np.abs(expected).max()
 
 
+@pytest.mark.long_but(str(NO_BUCKETS), str(ONE_WAY))
 @pytest.mark.parametrize(
     "settings",
     [
         {"position_buckets": 8},
         {"position_buckets": 8, "max_position_embeddings": 20, "norm_rel_ebd": "none"},
-        {"position_buckets": -1, "max_position_embeddings": 16},
+        NO_BUCKETS,
         {"position_buckets": 8, "share_att_key": False},
         {"position_buckets": 8, "pos_att_type": ("c2p",), "squeeze_factor": 3},
-        {"position_buckets": 8, "pos_att_type": ("p2c",), "share_att_key": False},
+        ONE_WAY,
     ],
 )
 def test_distances(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -68,6 +72,7 @@ def test_distances_count(tmp_path: Path) -> None:
         assert (model(heard).logits - before).abs().max() > 0.1
 
 
+@pytest.mark.long_but("True")
 @pytest.mark.parametrize("shared", [True, False])
 def test_layers_with_heads_of_their_own_count(shared: bool, tmp_path: Path) -> None:
     model = sew_d(position_buckets=8, share_att_key=shared)

@@ -45,6 +45,7 @@ def other_weights(model: Any) -> Any:
     return other
 
 
+@pytest.mark.long_but("whisper")
 @pytest.mark.parametrize("tiny_checkpoint", ["whisper", "sew"], indirect=True)
 def test_a_second_model_of_the_same_shape_is_not_traced_and_comes_out_the_same(
     tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -60,17 +60,12 @@ def assert_nothing_ran(done: subprocess.CompletedProcess[str], marker: Path) -> 
 
 
 #: Doors behind which much is done after the checkpoint is open, which any kind shows.
-SLOW = ("run", "export-optimum", "sensitivity")
+SLOW = {"run", "export-optimum", "sensitivity"}
 
 
-@pytest.mark.parametrize(
-    ("door", "kind"),
-    [
-        pytest.param(door, kind, marks=[pytest.mark.long] if door in SLOW and kind != "sew" else [])
-        for door in DOORS
-        for kind in ("whisper", "sew", "wav2vec2")
-    ],
-)
+@pytest.mark.long_but("sew", *(DOORS.keys() - SLOW))
+@pytest.mark.parametrize("kind", ["whisper", "sew", "wav2vec2"])
+@pytest.mark.parametrize("door", DOORS)
 def test_no_command_runs_it(
     tiny_folders: dict[str, Path], tmp_path: Path, door: str, kind: str
 ) -> None:

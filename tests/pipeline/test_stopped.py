@@ -53,6 +53,7 @@ def test_a_pruning_says_where_its_state_is_and_resumes_there(
     assert not (tmp_path / ".cut.work").exists()
 
 
+@pytest.mark.long
 def test_a_run_does_too(write_recipe: WriteRecipe, tmp_path: Path) -> None:
     recipe = write_recipe(
         ["sew"],

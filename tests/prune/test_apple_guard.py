@@ -73,6 +73,7 @@ CASES = [
 ]
 
 
+@pytest.mark.long_but(*with_every_part())
 @pytest.mark.parametrize(("family", "method"), CASES)
 def test_every_method_could_run_on_a_mac(
     tiny_folders: dict[str, Path], family: str, method: str

@@ -25,6 +25,7 @@ def spoken() -> Spoken:
     return noise(1.25, 2, 3)
 
 
+@pytest.mark.long_but("0.77")
 @pytest.mark.parametrize("method", UNSLICED)
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.77, 1.0])
 def test_target_is_hit_and_only_prunable_weights_change(
@@ -44,6 +45,7 @@ def test_target_is_hit_and_only_prunable_weights_change(
             assert torch.equal(value[kept], before[name][kept]), name
 
 
+@pytest.mark.long_but("whisper")
 @pytest.mark.parametrize("method", ["nm_obs", *(m for m in METHODS if METHODS[m].fine_tunes)])
 def test_patterns_and_schedules_hit_the_target_too(
     tiny_checkpoint: Checkpoint, spoken: Spoken, method: str

@@ -26,6 +26,7 @@ def layer(seed: int, correlation: float = 0.97) -> tuple[Tensor, Tensor]:
     return weight, inputs @ inputs.T / inputs.shape[1]
 
 
+@pytest.mark.long_but("0", "5")
 @pytest.mark.parametrize(("seed", "correlation"), [*((seed, 0.97) for seed in range(5)), (5, 0.9)])
 def test_obs_beats_the_published_loop_and_magnitude(seed: int, correlation: float) -> None:
     """The ratios seen are 0.17 to 0.31 of the loop's error and 0.03 to 0.13 of magnitude's."""

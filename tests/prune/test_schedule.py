@@ -40,6 +40,7 @@ def test_a_gradual_schedule_ends_at_its_target_in_even_steps() -> None:
     assert efforts == sorted(efforts)
 
 
+@pytest.mark.long_but("sew")
 @pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].fine_tunes])
 def test_fine_tuning_changes_weights_and_no_zeros(
     tiny_checkpoint: Checkpoint, spoken: Spoken, method: str
@@ -111,6 +112,7 @@ def test_parp_lets_weights_come_back(tiny_whisper: Checkpoint, spoken: Spoken) -
     assert back > 0
 
 
+@pytest.mark.long_but("imp_rewind_local", "obs_structured_finetune")
 @pytest.mark.parametrize("method", ["iobs", "imp_rewind_local", "parp", "obs_structured_finetune"])
 def test_a_run_stopped_anywhere_comes_to_the_same_end(
     tiny_folders: dict[str, Path], tmp_path: Path, spoken: Spoken, method: str

@@ -198,6 +198,7 @@ def learn_by(
     return outcome, weights(checkpoint)
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_no_process_and_goes_on_to_the_same_bits(
     tiny_folders: dict[str, Path],
     tmp_path: Path,

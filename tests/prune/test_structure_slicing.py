@@ -280,6 +280,7 @@ def test_missing_and_foreign_weights_of_a_cut_model_are_named(
         open_checkpoint(str(tmp_path))
 
 
+@pytest.mark.long_but("whisper")
 def test_a_cut_model_exports_and_its_bundle_opens(
     tiny_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:

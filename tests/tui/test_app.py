@@ -181,6 +181,7 @@ WALKS = (
 )
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 async def test_every_way_through_the_app(store: Path, size: tuple[int, int]) -> None:
     """One after another in one app, each beginning where the app begins."""

@@ -73,6 +73,7 @@ def banner(pilot: Pilot[None]) -> str:
     return str(found.content) if found.has_class("-open") else ""
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 @pytest.mark.parametrize("kind", ["store", "file"])
 async def test_a_demo_bundle_is_never_picked_among_results_of_a_real_model(
@@ -136,6 +137,7 @@ async def test_variants_of_two_groups_are_not_compared(tmp_path: Path) -> None:
         assert len(pilot.app.marks) == 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 async def test_the_pick_is_of_the_device_and_the_budgets_on_the_screen(
     tmp_path: Path, size: tuple[int, int]

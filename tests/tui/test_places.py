@@ -78,6 +78,7 @@ async def begin_jump(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, JumpScreen))
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 async def test_a_letter_leads_to_each_panel_and_device(
     store: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

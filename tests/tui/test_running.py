@@ -68,6 +68,7 @@ async def come_here(pilot: Pilot[None]) -> None:
         await settled(pilot)
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 async def test_a_benchmark_is_two_keys_and_its_results_appear_while_the_app_is_open(
     store: Path, size: tuple[int, int]
@@ -204,6 +205,7 @@ async def test_what_cannot_be_ordered_is_said_and_nothing_begins(store: Path) ->
     assert runner.orders == []
 
 
+@pytest.mark.long_but("(80, 24)")
 @SIZES
 async def test_a_recording_is_played_with_its_own_timing_and_its_strips(
     store: Path, size: tuple[int, int]
