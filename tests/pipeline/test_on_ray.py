@@ -102,7 +102,8 @@ def is_begun(event: Event) -> bool:
 
 def kill_a_worker() -> int:
     """The busiest of those that are at a task."""
-    workers = [p for p in psutil.process_iter() if any("ray::make" in w for w in p.cmdline()[:1])]
+    found = psutil.process_iter(["cmdline"])  # of one that has just ended it is None
+    workers = [p for p in found if "ray::make" in "".join((p.info["cmdline"] or [])[:1])]
     mine = {p.pid for p in psutil.Process().children(recursive=True)}
     busiest = max((p for p in workers if p.pid in mine), key=lambda p: sum(p.cpu_times()[:2]))
     busiest.send_signal(signal.SIGKILL)
