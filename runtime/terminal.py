@@ -33,7 +33,7 @@ class Shown(io.TextIOWrapper):
     def __init__(self, stream: Any):
         self._stream = stream  # which closes its file when nobody has it any more
         self._file = stream.fileno()
-        # Its own descriptor: speech.decoder leads standard error elsewhere for moments.
+        # A descriptor of its own: speech.decoder redirects standard error while it decodes.
         self._own = os.dup(self._file)
         self._called = {1: "standard output", 2: "standard error"}.get(self._file, stream.name)
         self._is_terminal = stream.isatty()

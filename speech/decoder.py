@@ -43,7 +43,7 @@ class Decoder:
         # A descriptor where there is one: libsndfile then reads by itself. Never the name, whose
         # ending soundfile would take for a promise about the content.
         source = file.fileno() if isinstance(file, FileIO) else file
-        with _no_remarks():
+        with _quiet_stderr():
             self._sound: Any = _Forwards(source, closefd=False)
         self.rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
@@ -54,7 +54,7 @@ class Decoder:
     def blocks(self) -> Iterator[Floats]:
         """Of shape (frames, channels), none of them empty."""
         count = max(1, _BLOCK // self.channels)
-        quiet = _no_remarks if self.format == "MP3" else nullcontext
+        quiet = _quiet_stderr if self.format == "MP3" else nullcontext
         while True:
             with quiet():
                 block: Floats = self._sound.read(count, dtype=np.float32, always_2d=True)
@@ -78,41 +78,41 @@ class Decoder:
         self._sound.close()
 
 
-class _StandardError:
-    """Led nowhere while any thread is in there; whoever comes last leads it back."""
+class _StderrToDevnull:
+    """Redirects standard error while any thread is inside; the last to leave restores it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._inside = 0
-        self._kept: int | None = None
+        self._threads = 0
+        self._saved: int | None = None
 
     @contextmanager
-    def led_nowhere(self) -> Iterator[None]:
+    def redirected(self) -> Iterator[None]:
         with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._kept = _replaced()
+            self._threads += 1
+            if self._threads == 1:
+                self._saved = _redirect_stderr_to_devnull()
         try:
             yield
         finally:
             with self._lock:
-                self._inside -= 1
-                if self._inside == 0 and self._kept is not None:
-                    os.dup2(self._kept, 2)
-                    os.close(self._kept)
+                self._threads -= 1
+                if self._threads == 0 and self._saved is not None:
+                    os.dup2(self._saved, 2)
+                    os.close(self._saved)
 
 
-def _replaced() -> int | None:
-    """What it was before; nothing where it is closed, and nothing can be written."""
+def _redirect_stderr_to_devnull() -> int | None:
+    """Returns a copy of the descriptor to restore it from; None if standard error is closed."""
     try:
-        kept = os.dup(2)
+        saved = os.dup(2)
     except OSError:
         return None
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    return kept
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    os.close(devnull)
+    return saved
 
 
-#: mpg123 writes what it thinks of a damaged MP3 to standard error, and no option stops it.
-_no_remarks = _StandardError().led_nowhere
+#: mpg123 writes warnings about a damaged MP3 to standard error, and no option turns them off.
+_quiet_stderr = _StderrToDevnull().redirected

@@ -163,17 +163,16 @@ def _entries(listing: _Listing, data: dict[str, Any]) -> list[Entry]:
         raise ValueError("'check' does not fit the list of arrays, which has changed")
     if len(names) != len(listing.arrays):
         raise ValueError(f"'names' lists {len(names)} names for {len(listing.arrays)} arrays")
-    if len(set(names)) < len(names):
-        twice = next(name for index, name in enumerate(names) if name in names[:index])
-        raise ValueError(f"'names' lists {shortened(twice)} twice")
+    entries: dict[str, Entry] = {}
     for name, array in zip(names, listing.arrays, strict=True):
+        if name in entries:
+            raise ValueError(f"'names' lists {shortened(name)} twice")
         try:
             array.check()
         except ValueError as error:
             raise ValueError(f"array {shortened(name)}: {error}") from error
-    return [
-        Entry(**vars(array), name=name) for name, array in zip(names, listing.arrays, strict=True)
-    ]
+        entries[name] = Entry(**vars(array), name=name)
+    return list(entries.values())
 
 
 def _parsed(text: str, where: str) -> Any:

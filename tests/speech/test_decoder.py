@@ -9,9 +9,9 @@ from speech import decoder
 DECODE = """
 import os, sys
 from runtime.terminal import shown
-from speech.decoder import _no_remarks
+from speech.decoder import _quiet_stderr
 with shown():
-    with _no_remarks():
+    with _quiet_stderr():
         os.write(2, b"of a library")
         print("ours", file=sys.stderr)
     os.write(2, b"after it\\n")
@@ -20,7 +20,7 @@ with shown():
 
 def test_standard_error_comes_back_when_the_last_thread_has_read() -> None:
     before = os.fstat(2)
-    first, second = decoder._no_remarks(), decoder._no_remarks()
+    first, second = decoder._quiet_stderr(), decoder._quiet_stderr()
     first.__enter__()
     second.__enter__()
     assert os.path.samestat(os.fstat(2), os.stat(os.devnull))  # noqa: PTH116
